@@ -1,0 +1,38 @@
+# make test   everything that must pass, race detector on
+# make bench  the benchmarks and the table of ratios
+# make lint   formatting, vet, golangci-lint
+# make build  bin/upcall, one static binary
+# make fuzz   every fuzz target for FUZZTIME each
+
+GO         ?= go
+FUZZTIME   ?= 20s
+GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+TESTFLAGS  ?=
+
+.PHONY: all build setup test bench lint fuzz clean
+
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/upcall ./cmd/upcall
+
+# Installs what the tests drive, or says exactly what is missing.
+setup:
+	@scripts/setup
+
+test: setup
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(TESTFLAGS) ./...
+
+bench:
+	@scripts/bench
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "lint: run gofmt -w on the files above" >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(GOLANGCI) run ./...
+
+fuzz:
+	@scripts/fuzz $(FUZZTIME)
+
+clean:
+	rm -rf bin
