@@ -1,0 +1,151 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"upcall.dev/spi"
+)
+
+// firstDriver is the base provider that comes before all others in [Default].
+const firstDriver = "kernel"
+
+// Default returns the catalog of a machine on which nobody installed anything:
+// the base entries of every registered driver, the kernel's first and the
+// others by name. It panics when a driver's protocols cannot be installed, for
+// that is a mistake in the program.
+func Default() *Catalog {
+	drivers := spi.Drivers()
+	slices.SortStableFunc(drivers, func(a, b spi.Driver) int {
+		switch firstDriver {
+		case a.Name:
+			return -1
+		case b.Name:
+			return 1
+		}
+		return 0
+	})
+	c := New()
+	for _, d := range drivers {
+		if d.Layer() {
+			continue
+		}
+		if err := c.installBase(d); err != nil {
+			panic("catalog: " + err.Error())
+		}
+	}
+	return c
+}
+
+func (c *Catalog) installBase(d spi.Driver) error {
+	if code := c.InstallProvider(d.ProviderID, spi.GoPath(d.Name, nil), d.Protocols()); code != 0 {
+		return fmt.Errorf("the protocols of driver %q cannot be installed: %w", d.Name, code)
+	}
+	return nil
+}
+
+// Layer is a registered layer with its options, as the command line names it.
+type Layer struct {
+	Name    string
+	Options spi.Options
+}
+
+// InstallLayer installs a registered layer over the topmost entry of each
+// address family, socket type and protocol, under a new provider id, and
+// returns the id of its bare layer. Unlike [Catalog.InstallProviderAndChains]
+// it also puts a layer that passes handles through over entries without IFS
+// handles; the chain then has none either. Its errors name the layer, and what
+// to do.
+func (c *Catalog) InstallLayer(l Layer) (uint32, error) {
+	d, ok := spi.LookupDriver(l.Name)
+	switch {
+	case !ok:
+		return 0, fmt.Errorf("no layer is called %q: choose one of %s", l.Name, strings.Join(driverNames(true), ", "))
+	case !d.Layer():
+		return 0, fmt.Errorf("%s is a base provider, not a layer: it goes under the layers (--over %s)", l.Name, l.Name)
+	}
+	id, path := spi.NewGUID(), spi.GoPath(l.Name, l.Options)
+	if _, err := spi.OpenDriver(id, path); err != nil {
+		return 0, err
+	}
+	if !validPath(path) {
+		return 0, fmt.Errorf("layer %s: its path with options is longer than the %d characters that providers may count on, or is not text: shorten its options", l.Name, MaxPath-1)
+	}
+	below := c.topmost(nil)
+	if len(below) == 0 {
+		return 0, fmt.Errorf("layer %s has nothing to stand on: the catalog has no base provider (upcall catalog reset restores them)", l.Name)
+	}
+	name := l.Name
+	for n := 2; c.named(name); n++ {
+		name = fmt.Sprintf("%s %d", l.Name, n)
+	}
+	var entryID uint32
+	ifs := d.IFS != nil && d.IFS(l.Options)
+	switch code := c.installOver(below, id, path, name, ifs, &entryID); {
+	case code != 0 && slices.ContainsFunc(below, func(e *Entry) bool { return chainLength(e) == spi.MaxProtocolChain }):
+		return 0, fmt.Errorf("layer %s would make a chain longer than %d, its base included: use fewer layers", l.Name, spi.MaxProtocolChain)
+	case code != 0:
+		return 0, fmt.Errorf("layer %s cannot be installed: %w", l.Name, code)
+	}
+	return entryID, nil
+}
+
+// Compose returns a catalog for one run: the base entries of the driver called
+// over, or all of base's when it is empty, and chains of the layers in through,
+// outermost first, over them. Chains that base holds are left out. Its errors
+// name the layer or driver, and what to do.
+func Compose(base *Catalog, over string, through []Layer) (*Catalog, error) {
+	c := base.Clone()
+	c.entries = slices.DeleteFunc(c.entries, func(e *Entry) bool { return !e.Base() })
+	c.categories = map[spi.GUID]uint32{}
+	if over != "" {
+		if err := c.keepBase(over); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.entries) == 0 {
+		return nil, errors.New("the catalog has no base provider: upcall catalog reset restores them")
+	}
+	for _, l := range slices.Backward(through) {
+		if _, err := c.InstallLayer(l); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// keepBase reduces the catalog to the entries of one base driver, and installs
+// it if it has none.
+func (c *Catalog) keepBase(name string) error {
+	d, ok := spi.LookupDriver(name)
+	switch {
+	case !ok:
+		return fmt.Errorf("no base provider is called %q: choose one of %s", name, strings.Join(driverNames(false), ", "))
+	case d.Layer():
+		return fmt.Errorf("%s is a layer, not a base provider: it goes over one (--through %s)", name, name)
+	}
+	c.entries = slices.DeleteFunc(c.entries, func(e *Entry) bool {
+		driver, _, isGo, err := spi.ParseGoPath(e.Path)
+		return !isGo || err != nil || driver != name
+	})
+	if len(c.entries) == 0 {
+		return c.installBase(d)
+	}
+	return nil
+}
+
+// driverNames returns the names of the registered layers, or base providers.
+func driverNames(layers bool) []string {
+	var names []string
+	for _, d := range spi.Drivers() {
+		if d.Layer() == layers {
+			names = append(names, d.Name)
+		}
+	}
+	if len(names) == 0 {
+		return []string{"(none is built into this program)"}
+	}
+	return names
+}
