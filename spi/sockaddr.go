@@ -27,24 +27,32 @@ func AddressFamily(name []byte) int32 {
 // SockaddrFrom returns the sockaddr_in or sockaddr_in6 of an address. An IPv4
 // address gives sockaddr_in; a numeric zone gives sin6_scope_id.
 func SockaddrFrom(addr netip.AddrPort) []byte {
+	if addr.Addr().Is4() {
+		return AppendSockaddr(make([]byte, 0, SizeofSockaddrIn), addr)
+	}
+	return AppendSockaddr(make([]byte, 0, SizeofSockaddrIn6), addr)
+}
+
+// AppendSockaddr appends what [SockaddrFrom] returns to b.
+func AppendSockaddr(b []byte, addr netip.AddrPort) []byte {
 	ip := addr.Addr()
 	if ip.Is4() {
-		b := make([]byte, SizeofSockaddrIn)
-		binary.NativeEndian.PutUint16(b, AF_INET)
-		binary.BigEndian.PutUint16(b[2:], addr.Port())
+		var name [SizeofSockaddrIn]byte
+		binary.NativeEndian.PutUint16(name[:], AF_INET)
+		binary.BigEndian.PutUint16(name[2:], addr.Port())
 		a := ip.As4()
-		copy(b[4:], a[:])
-		return b
+		copy(name[4:], a[:])
+		return append(b, name[:]...)
 	}
-	b := make([]byte, SizeofSockaddrIn6)
-	binary.NativeEndian.PutUint16(b, AF_INET6)
-	binary.BigEndian.PutUint16(b[2:], addr.Port())
+	var name [SizeofSockaddrIn6]byte
+	binary.NativeEndian.PutUint16(name[:], AF_INET6)
+	binary.BigEndian.PutUint16(name[2:], addr.Port())
 	a := ip.As16()
-	copy(b[8:], a[:])
+	copy(name[8:], a[:])
 	if scope, err := strconv.ParseUint(ip.Zone(), 10, 32); err == nil {
-		binary.NativeEndian.PutUint32(b[24:], uint32(scope))
+		binary.NativeEndian.PutUint32(name[24:], uint32(scope))
 	}
-	return b
+	return append(b, name[:]...)
 }
 
 // AddrPortFrom returns the address in a sockaddr_in or sockaddr_in6. ok is
