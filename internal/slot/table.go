@@ -50,12 +50,12 @@ type Table[T any] struct {
 	segments [segments]atomic.Pointer[entry[T]] // first slot of each segment
 	kind     uint64                             // shifted into place
 
-	count atomic.Int64
-	used  atomic.Uint32 // slots that have ever been in use; grows under mu
+	used atomic.Uint32 // slots that have ever been in use; grows under mu
 
 	// mu guards the fields below and each entry's next and generation while the
 	// entry is free. It is a leaf: nothing else is locked or called under it.
 	mu    sync.Mutex
+	count int // handles in the table
 	limit int
 	free  uint32 // head of the list of free slots, index + 1; 0 = empty
 }
@@ -136,7 +136,7 @@ func (t *Table[T]) Insert(object *T, context uintptr) (handle uintptr, ok bool) 
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.count.Load() >= int64(t.limit) {
+	if t.count >= t.limit {
 		return 0, false
 	}
 	var e *entry[T]
@@ -157,7 +157,7 @@ func (t *Table[T]) Insert(object *T, context uintptr) (handle uintptr, ok bool) 
 	e.context.Store(context)
 	e.object.Store(object)
 	e.handle.Store(h)
-	t.count.Add(1)
+	t.count++
 	return uintptr(h), true
 }
 
@@ -177,14 +177,13 @@ func (t *Table[T]) grow(number uint32) *entry[T] {
 // that is not in the table. The handle value is never used again.
 func (t *Table[T]) Remove(handle uintptr) *T {
 	e := t.at(uint64(handle))
-	if e == nil || handle == 0 || !e.handle.CompareAndSwap(uint64(handle), 0) {
+	if e == nil || !e.handle.CompareAndSwap(uint64(handle), 0) {
 		return nil
 	}
 	object := e.object.Load()
 	e.object.Store(nil)
-	e.context.Store(0)
 	t.mu.Lock()
-	t.count.Add(-1)
+	t.count--
 	// A slot whose generations are used up is left out of the free list: it
 	// costs 32 bytes, where a second round would revive stale handles.
 	if e.generation < lastGeneration {
@@ -196,7 +195,11 @@ func (t *Table[T]) Remove(handle uintptr) *T {
 }
 
 // Len returns the number of handles in the table.
-func (t *Table[T]) Len() int { return int(t.count.Load()) }
+func (t *Table[T]) Len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.count
+}
 
 // SetLimit makes Insert fail while the table holds limit handles or more. It
 // removes nothing. A negative limit, or one above [MaxLen], stands for MaxLen.
