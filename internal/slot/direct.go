@@ -93,6 +93,13 @@ func (d *Direct[T]) Store(i uintptr, object *T) (ok bool) {
 	return ok
 }
 
+// CompareAndSwap puts object, which is not nil, at i if old, which may be nil,
+// is there, and reports whether it did. It does not if i is not below
+// [DirectSize].
+func (d *Direct[T]) CompareAndSwap(i uintptr, old, object *T) bool {
+	return i < DirectSize && d.reach(i).CompareAndSwap(old, object)
+}
+
 // CompareAndDelete empties place i if old is there, and reports whether it did.
 // It never deletes a nil old.
 func (d *Direct[T]) CompareAndDelete(i uintptr, old *T) bool {
