@@ -1,0 +1,116 @@
+package layer
+
+import (
+	"fmt"
+
+	"upcall.dev/spi"
+)
+
+// Definition describes a layered provider to [Register].
+type Definition struct {
+	// Name is how catalogs and the command line call the layer: lower case, no
+	// spaces.
+	Name string
+	// Summary is one line for lists.
+	Summary string
+	// Options are the options that a catalog path may set.
+	Options []spi.Option
+	// Check refuses option values, with an error that says what is allowed; it
+	// runs when the layer is loaded. nil accepts every value.
+	Check func(o spi.Options) error
+	// SeesBytes reports whether the layer, with these options, must see every
+	// transfer. Its sockets then get handles of the layer's own, so that read
+	// and write on them cannot go around it. nil means that it need not: over
+	// a base provider with IFS handles the layer then costs nothing per byte.
+	SeesBytes func(o spi.Options) bool
+	// New returns the layer's provider over the started provider next, usually
+	// a struct that embeds next. It is called once for each different next
+	// provider that the layer's chains have. If the result has a method
+	// Close() error, it is called when the last start has been undone.
+	//
+	// next wants to be called with the arguments that the layer was called
+	// with; what the provider below needs instead, it substitutes by itself.
+	New func(next spi.Provider, o spi.Options) (spi.Provider, error)
+}
+
+// Register makes the layer available as a driver of package spi. Call it in
+// an init function. Like [spi.Register] it panics when the definition is
+// incomplete or the name is taken.
+func Register(d Definition) {
+	if d.New == nil {
+		panic(fmt.Sprintf("layer: %q needs a New function", d.Name))
+	}
+	spi.Register(d.driver())
+}
+
+func (d Definition) driver() spi.Driver {
+	return spi.Driver{
+		Name:    d.Name,
+		Summary: d.Summary,
+		Options: d.Options,
+		IFS:     func(o spi.Options) bool { return !d.seesBytes(o) },
+		Open: func(loaded spi.Module) (spi.StartupFunc, error) {
+			if d.Check != nil {
+				if err := d.Check(loaded.Options); err != nil {
+					return nil, fmt.Errorf("%s: %w", d.Name, err)
+				}
+			}
+			m := &module{definition: d, loaded: loaded, chains: NewChains(loaded.ProviderID)}
+			return m.startup, nil
+		},
+	}
+}
+
+func (d *Definition) seesBytes(o spi.Options) bool { return d.SeesBytes != nil && d.SeesBytes(o) }
+
+// module is one loaded layer.
+type module struct {
+	definition Definition
+	loaded     spi.Module
+	chains     *Chains
+}
+
+// startup is the layer's WSPStartup. When all the layer's chains lead to one
+// next provider it returns the author's provider itself, so that a call costs
+// no lookup, else a switchboard over several of them.
+func (m *module) startup(requested uint16, data *spi.WSPData, info *spi.ProtocolInfo, upcalls spi.UpcallTable, dll spi.DLL) (spi.Provider, spi.Errno) {
+	if errno := spi.NegotiateVersion(requested, data, m.definition.Summary); errno != 0 {
+		return nil, errno
+	}
+	link, errno := m.chains.Start(info, upcalls, dll)
+	if errno != 0 {
+		return nil, errno
+	}
+	upper, errno := m.provider(link)
+	if errno != 0 {
+		m.cleanup()
+		return nil, errno
+	}
+	r := link.run
+	if len(r.groups) == 1 {
+		return upper, 0
+	}
+	return &switchboard{module: m, run: r}, 0
+}
+
+// cleanup undoes one startup.
+func (m *module) cleanup() spi.Errno {
+	ended, errno := m.chains.cleanup()
+	if ended == nil {
+		return errno
+	}
+	for _, g := range ended.groups {
+		g.mu.Lock()
+		closer, ok := g.upper.(interface{ Close() error })
+		g.mu.Unlock()
+		if ok {
+			_ = closer.Close() // the layer is gone: there is nobody to tell
+		}
+	}
+	return errno
+}
+
+// below returns the provider that the author's New gets as next.
+func (m *module) below(link *Link) spi.Provider {
+	return &descriptors{Provider: link.next, module: m, group: link.group, run: link.run}
+}
