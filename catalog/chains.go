@@ -166,13 +166,13 @@ func (c *Catalog) without(removed map[uint32]*Entry, e *Entry) (mended *Entry, o
 	mended.CatalogEntryID = e.CatalogEntryID
 	mended.setChain(left)
 	name, ifs := "", true
-	for _, id := range slices.Backward(left) {
+	for i, id := range slices.Backward(left) {
 		member, found := c.Lookup(id)
 		if !found {
 			return e, true // broken before, and for another reason: Check tells
 		}
 		ifs = ifs && member.IFS()
-		if name == "" {
+		if i == len(left)-1 {
 			name = member.Name()
 		} else {
 			name = chainName(member.Name(), name)

@@ -1,0 +1,333 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"upcall.dev/spi"
+)
+
+const (
+	maxFileSize  = 4 << 20 // bytes; room for about six thousand entries
+	newFileMode  = 0o600   // a path's options may hold a password
+	newDirMode   = 0o700
+	lockPatience = 10 * time.Second // how long a writer waits for the other ones
+	wayOut       = `"upcall catalog reset" puts the original back and keeps this file`
+)
+
+// File is a catalog in a file. It is read at each Load; a change replaces it as
+// a whole, so that a reader, or a machine that loses power, finds the old
+// catalog or the new one. A file that does not exist stands for [Default]. Its
+// methods may be used from several goroutines and processes at once.
+type File struct {
+	path     string
+	patience time.Duration
+}
+
+// OpenFile returns the catalog file at path. It opens nothing yet.
+func OpenFile(path string) *File { return &File{path: path, patience: lockPatience} }
+
+// DefaultPath returns where the catalog is when nobody says otherwise:
+// $UPCALL_CATALOG, else upcall/catalog.toml in $XDG_CONFIG_HOME or ~/.config.
+// It is empty when the user has no home directory; such a [File] is Default
+// and cannot be changed.
+func DefaultPath() string {
+	if path := os.Getenv("UPCALL_CATALOG"); path != "" {
+		return path
+	}
+	config := os.Getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(config) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		config = filepath.Join(home, ".config")
+	}
+	return filepath.Join(config, "upcall", "catalog.toml")
+}
+
+// Path returns the path that the file was opened with.
+func (f *File) Path() string { return f.path }
+
+// FileError is a catalog file that cannot be used or changed. Its text is one
+// line that ends with the way out.
+type FileError struct {
+	Path    string
+	Refused bool      // what is in the file cannot be trusted or read
+	Code    spi.Errno // WSATRY_AGAIN (others are changing it) or WSANO_RECOVERY
+	Err     error     // what is wrong
+}
+
+func (e *FileError) Error() string { return fmt.Sprintf("catalog %s: %v", e.Path, e.Err) }
+
+// Unwrap makes errors.Is match both the code and the cause.
+func (e *FileError) Unwrap() []error { return []error{e.Code, e.Err} }
+
+func (f *File) failed(err error) error {
+	return &FileError{Path: f.path, Code: spi.WSANO_RECOVERY, Err: err}
+}
+
+func (f *File) refused(format string, args ...any) error {
+	return &FileError{Path: f.path, Refused: true, Code: spi.WSANO_RECOVERY, Err: fmt.Errorf(format, args...)}
+}
+
+// Load reads the file. Its error is a [*FileError].
+func (f *File) Load() (*Catalog, error) {
+	c, _, err := f.read()
+	return c, err
+}
+
+// read returns the catalog, and the file's text and mode if it exists.
+func (f *File) read() (*Catalog, fileState, error) {
+	if f.path == "" {
+		return Default(), fileState{}, nil
+	}
+	// A FIFO in the file's place must not block: O_NONBLOCK.
+	file, err := os.OpenFile(f.path, os.O_RDONLY|openNonblock, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Default(), fileState{}, nil
+	}
+	if err != nil {
+		return nil, fileState{}, f.refused("cannot be read (%w); make it readable, or set UPCALL_CATALOG to another file", cause(err))
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fileState{}, f.failed(err)
+	}
+	state := fileState{mode: info.Mode()}
+	if !info.Mode().IsRegular() {
+		return nil, state, f.refused("is not a regular file; %s", wayOut)
+	}
+	if reason := untrusted(info); reason != "" {
+		return nil, state, f.refused("%s", reason)
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxFileSize+1))
+	if err != nil {
+		return nil, state, f.failed(cause(err))
+	}
+	state.text = text
+	if len(text) > maxFileSize {
+		return nil, state, f.refused("is larger than %d MiB; %s", maxFileSize>>20, wayOut)
+	}
+	c, err := Parse(text)
+	if err != nil {
+		return nil, state, f.refused("%w; mend it, or %s", err, wayOut)
+	}
+	return c, state, nil
+}
+
+// fileState is what a read found in the file's place; mode is 0 if nothing.
+type fileState struct {
+	mode fs.FileMode
+	text []byte
+}
+
+// Update changes the file: it takes the lock, reads the catalog, lets change
+// alter it, and replaces the file, with its serial one higher. An error of
+// change is returned as it is and leaves the file alone, like any other error,
+// a [*FileError]: WSATRY_AGAIN when other processes kept the file locked for
+// too long, WSANO_RECOVERY when it is refused or cannot be written.
+func (f *File) Update(change func(*Catalog) error) error {
+	target, err := f.target()
+	if err != nil {
+		return err
+	}
+	unlock, err := f.lock(target)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	c, state, err := f.read()
+	if err != nil {
+		return err
+	}
+	serial := c.serial
+	if err := change(c); err != nil {
+		return err
+	}
+	c.serial = serial + 1
+	mode := fs.FileMode(newFileMode)
+	if state.mode != 0 {
+		mode = state.mode.Perm() &^ foreignWrite
+	}
+	return f.replace(target, c, mode)
+}
+
+// Reset puts [Default] in the file's place, whatever is there, and returns
+// where that is kept: the same path with .bak, or .bak.2 and so on, or "" if
+// there was nothing. The serial goes on counting if it can be read. Reset does
+// not insist on the lock: it must work when nothing else does.
+func (f *File) Reset() (backup string, err error) {
+	target, err := f.target()
+	if err != nil {
+		return "", err
+	}
+	if unlock, err := f.lock(target); err == nil {
+		defer unlock()
+	}
+	c := Default()
+	if old, _, err := f.read(); err == nil {
+		c.serial = old.serial
+	}
+	c.serial++
+	if _, err := os.Lstat(target); err == nil {
+		if backup, err = freeBackup(target); err != nil {
+			return "", f.failed(err)
+		}
+		if err := os.Rename(target, backup); err != nil {
+			return "", f.failed(fmt.Errorf("cannot be moved out of the way (%w); remove it by hand, or set UPCALL_CATALOG to another file", cause(err)))
+		}
+	}
+	return backup, f.replace(target, c, newFileMode)
+}
+
+func freeBackup(target string) (string, error) {
+	backup := target + ".bak"
+	for n := 2; n < 1000; n++ {
+		if _, err := os.Lstat(backup); errors.Is(err, fs.ErrNotExist) {
+			return backup, nil
+		}
+		backup = fmt.Sprintf("%s.bak.%d", target, n)
+	}
+	return "", fmt.Errorf("has too many old copies; remove %s.bak*", target)
+}
+
+// target returns the file that path stands for once symbolic links are
+// followed, with its directory made: a link stays a link when the file is
+// replaced.
+func (f *File) target() (string, error) {
+	if f.path == "" {
+		return "", f.failed(errors.New("there is no place for it without a home directory; set UPCALL_CATALOG to a file"))
+	}
+	target := f.path
+	for range 40 { // as many links as Linux follows
+		link, err := os.Readlink(target)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(filepath.Dir(target), link)
+		}
+		target = link
+	}
+	if err := os.MkdirAll(filepath.Dir(target), newDirMode); err != nil {
+		return "", f.failed(fmt.Errorf("its directory cannot be made (%w); set UPCALL_CATALOG to a file elsewhere", err))
+	}
+	return target, nil
+}
+
+// lock takes the lock file beside target, which tells writers apart. The lock
+// ends with the process, so that a killed one leaves none behind.
+func (f *File) lock(target string) (unlock func(), err error) {
+	file, err := openLock(target + ".lock")
+	if err != nil {
+		return nil, f.failed(fmt.Errorf("cannot be locked (%w); change it as its owner, or set UPCALL_CATALOG to another file", err))
+	}
+	for deadline := time.Now().Add(f.patience); ; {
+		busy, err := tryLock(file)
+		switch {
+		case err == nil && !busy:
+			return func() { _ = file.Close() }, nil // closing unlocks; nothing was written
+		case err != nil:
+			_ = file.Close()
+			return nil, f.failed(fmt.Errorf("cannot be locked (%w); is its directory on a file system without locks?", err))
+		case time.Now().After(deadline):
+			_ = file.Close()
+			return nil, &FileError{Path: f.path, Code: spi.WSATRY_AGAIN, Err: errors.New("other programs keep changing it; try again")}
+		}
+		time.Sleep(time.Millisecond + rand.N(4*time.Millisecond))
+	}
+}
+
+// replace writes c beside target and renames it into place. Whatever a killed
+// writer left there before is cleared away: the lock is held.
+func (f *File) replace(target string, c *Catalog, mode fs.FileMode) error {
+	text, err := c.Encode()
+	if err != nil {
+		return f.failed(err)
+	}
+	if len(text) > maxFileSize {
+		return f.failed(fmt.Errorf("would become larger than %d MiB; remove providers that are not needed", maxFileSize>>20))
+	}
+	dir, prefix := filepath.Dir(target), "."+filepath.Base(target)+"."
+	clearLeftovers(dir, prefix)
+	if err := writeAndRename(dir, prefix, target, text, mode); err != nil {
+		return f.failed(fmt.Errorf("cannot be written (%w); it is as it was", err))
+	}
+	return nil
+}
+
+const temporarySuffix = ".tmp"
+
+func clearLeftovers(dir, prefix string) {
+	files, _ := os.ReadDir(dir) // a directory that cannot be listed may still be written
+	for _, file := range files {
+		if strings.HasPrefix(file.Name(), prefix) && strings.HasSuffix(file.Name(), temporarySuffix) {
+			_ = os.Remove(filepath.Join(dir, file.Name()))
+		}
+	}
+}
+
+func writeAndRename(dir, prefix, target string, text []byte, mode fs.FileMode) (err error) {
+	file, err := os.CreateTemp(dir, prefix+"*"+temporarySuffix)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(file.Name())
+		}
+	}()
+	_, err = file.Write(text)
+	err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close())
+	if err != nil {
+		return cause(err)
+	}
+	if err := os.Rename(file.Name(), target); err != nil {
+		return cause(err)
+	}
+	return syncDir(dir)
+}
+
+// Watch calls changed with the catalog, or with what Load says is wrong with
+// it, at once and then after each change of the file's contents, whoever made
+// it and however, until ctx ends. It returns ctx's error, or the system's when
+// it cannot watch. It runs on the calling goroutine and leaves none behind.
+func (f *File) Watch(ctx context.Context, changed func(*Catalog, error)) error {
+	var last string
+	first := true
+	return f.follow(ctx, func() {
+		c, state, err := f.read()
+		seen := string(state.text)
+		if err != nil {
+			seen = err.Error() + "\n" + seen
+		}
+		if first || seen != last {
+			first, last = false, seen
+			changed(c, err)
+		}
+	})
+}
+
+// cause strips the operation and path from an error whose message names the
+// file already.
+func cause(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
+}
