@@ -1,0 +1,89 @@
+//go:build unix
+
+package wsnet
+
+import (
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"upcall.dev/spi"
+)
+
+// newWaiter returns the waiter that suits the kind of handle.
+func newWaiter(stack *Stack, handle spi.Socket) (waiter, error) {
+	if isDescriptor(handle) {
+		return newDescriptorWaiter(handle)
+	}
+	return newEventWaiter(stack, handle)
+}
+
+func isDescriptor(handle spi.Socket) bool { return handle < 1<<32 }
+
+// descriptorWaiter waits for an IFS handle in Go's network poller. The
+// poller gets a duplicate, because it closes what it watches while the handle
+// itself must be closed through the chain.
+type descriptorWaiter struct {
+	file    *os.File
+	raw     syscall.RawConn
+	evicted atomic.Bool
+}
+
+func newDescriptorWaiter(handle spi.Socket) (*descriptorWaiter, error) {
+	fd, err := unix.FcntlInt(uintptr(handle), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("dup", err)
+	}
+	// os.NewFile gives only a nonblocking descriptor to the poller.
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	w := &descriptorWaiter{file: os.NewFile(uintptr(fd), "socket")}
+	if w.raw, err = w.file.SyscallConn(); err != nil {
+		w.file.Close()
+		return nil, err
+	}
+	if err := w.file.SetDeadline(time.Time{}); err != nil {
+		w.file.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *descriptorWaiter) read(try attempt) error  { return w.outcome(w.raw.Read(try)) }
+func (w *descriptorWaiter) write(try attempt) error { return w.outcome(w.raw.Write(try)) }
+
+func (w *descriptorWaiter) setReadDeadline(t time.Time) error {
+	return w.outcome(w.file.SetReadDeadline(t))
+}
+
+func (w *descriptorWaiter) setWriteDeadline(t time.Time) error {
+	return w.outcome(w.file.SetWriteDeadline(t))
+}
+
+// retry does nothing: the poller sees every change of a descriptor.
+func (w *descriptorWaiter) retry() {}
+
+// evict closes the duplicate, which returns when no attempt is running.
+func (w *descriptorWaiter) evict() {
+	w.evicted.Store(true)
+	w.file.Close()
+}
+
+func (w *descriptorWaiter) release() {}
+
+// outcome tells a deadline from the end: the poller has its own error for a file
+// that is being closed.
+func (w *descriptorWaiter) outcome(err error) error {
+	if err != nil && w.evicted.Load() {
+		return net.ErrClosed
+	}
+	return err
+}
+
+func (w *descriptorWaiter) rawConn() syscall.RawConn { return w.raw }
