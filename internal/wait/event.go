@@ -1,0 +1,230 @@
+// Package wait holds event objects and the waiters that threads wait with, for
+// one event or up to [MaxEvents], any or all of them, with asynchronous
+// procedure calls (APCs) that run in alertable waits.
+//
+// An event is a word of state and a list of nodes, one for each waiter that is
+// interested. A [Waiter] belongs to one thread and has a word too: idle, armed
+// (the thread is about to sleep or sleeps), or the reason why it was woken,
+// which one waker stores by compare-and-swap.
+//
+// A wait for any event looks at the states without a lock; if none is set it
+// makes sure that its nodes are in the lists, arms its word, looks again, and
+// sleeps. Set stores the state first and then wakes the armed waiters of the
+// list: either the setter finds the waiter armed or the waiter finds the event
+// set. The nodes stay where they are when the wait is over, because the next
+// one is often for the same events. So Reset must not overtake a Set that is
+// still walking the list, or that Set would wake the next wait, to which the
+// event has not been set: both hold the event's lock.
+//
+// A wait for all events is satisfied by one Set, at one moment, for all of them
+// (a later Reset does not undo it, an auto-reset event is not used up unless
+// all are). Every change to the state of an event that such a wait is
+// interested in is therefore made under one more lock, commit.
+package wait
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// commit guards the state of events with all > 0, and the registration of the
+// waiters that wait for all of their events. It is taken before Event.mu.
+var commit sync.Mutex
+
+// States of an event.
+const (
+	clear uint32 = iota
+	signalled
+	closed
+)
+
+// Event is an event object. The zero value is a manual-reset event, not
+// signalled. An event must not be copied after its first use.
+type Event struct {
+	// state may be read at any time. It changes under mu while all == 0 and
+	// under commit while all > 0; all changes under both.
+	state atomic.Uint32
+	auto  bool
+	all   int // nodes in the list that belong to waits for all events
+
+	// mu guards the list and the registration fields of its nodes. Nothing is
+	// called under it; commit is taken before it.
+	mu         sync.Mutex
+	head, tail *node
+
+	notify func()
+}
+
+// node stands for one waiter in the list of one event. waiter and index never
+// change; the rest is guarded by the lock of the event it is linked to.
+type node struct {
+	waiter     *Waiter
+	index      uint32
+	all        bool
+	event      *Event // read without the lock by the waiter's own thread, which alone writes it
+	next, prev *node
+}
+
+// NewEvent returns a manual-reset event, not signalled. It stays signalled from
+// Set to Reset and releases every waiter.
+func NewEvent() *Event { return new(Event) }
+
+// NewAutoEvent returns an auto-reset event, not signalled. Each Set releases
+// one waiter, in the order of their first wait for the event and by turns;
+// without one the event stays signalled for the next.
+func NewAutoEvent() *Event { return &Event{auto: true} }
+
+// NewNotifyEvent returns a manual-reset event that calls notify after each
+// successful Set, set already or not, on the goroutine of the setter. notify
+// must not block. One that a Set has begun may still run when Close returns.
+func NewNotifyEvent(notify func()) *Event { return &Event{notify: notify} }
+
+// lock takes the locks under which the event's state may change.
+func (e *Event) lock() (committing bool) {
+	e.mu.Lock()
+	if e.all == 0 {
+		return false
+	}
+	e.mu.Unlock()
+	commit.Lock()
+	e.mu.Lock()
+	return true
+}
+
+func (e *Event) unlock(committing bool) {
+	e.mu.Unlock()
+	if committing {
+		commit.Unlock()
+	}
+}
+
+// Set signals the event. It reports false, and does nothing, when the event is
+// closed.
+func (e *Event) Set() bool {
+	// An auto-reset event may be signalled only until the setter at work has
+	// found a waiter for it, so that this Set would be lost.
+	if e.auto || e.state.Load() != signalled {
+		committing := e.lock()
+		if e.state.Load() == closed {
+			e.unlock(committing)
+			return false
+		}
+		e.state.Store(signalled)
+		e.wakeWaiters()
+		e.unlock(committing)
+	}
+	if e.notify != nil {
+		e.notify()
+	}
+	return true
+}
+
+// wakeWaiters releases the waiters that the event, which is signalled,
+// satisfies. The caller holds the locks.
+func (e *Event) wakeWaiters() {
+	for n := e.head; n != nil; n = n.next {
+		if n.all {
+			n.waiter.completeAll()
+		} else if n.waiter.wake(forEvents, wokenByEvent+n.index) && e.auto {
+			e.state.Store(clear)
+		}
+		if e.auto && e.state.Load() == clear {
+			if n != e.tail { // the next Set is for another waiter
+				e.remove(n)
+				e.append(n)
+			}
+			return
+		}
+	}
+}
+
+// Reset makes the event not signalled. It reports false when the event is
+// closed.
+func (e *Event) Reset() bool {
+	if s := e.state.Load(); s != signalled {
+		return s != closed
+	}
+	committing := e.lock()
+	defer e.unlock(committing)
+	if e.state.Load() == closed {
+		return false
+	}
+	e.state.Store(clear)
+	return true
+}
+
+// Signalled reports whether the event is signalled and not closed.
+func (e *Event) Signalled() bool { return e.state.Load() == signalled }
+
+// Close ends the event: waiters wake with [Closed], and the other methods fail
+// from now on. It reports false when the event was closed before.
+func (e *Event) Close() bool {
+	committing := e.lock()
+	defer e.unlock(committing)
+	if e.state.Load() == closed {
+		return false
+	}
+	e.state.Store(closed)
+	for n := e.head; n != nil; n = n.next {
+		n.waiter.wake(forEvents, wokenByClose+n.index)
+	}
+	return true
+}
+
+// take uses up an auto-reset event. It reports false when somebody else did.
+func (e *Event) take() bool {
+	committing := e.lock()
+	defer e.unlock(committing)
+	if e.state.Load() != signalled {
+		return false
+	}
+	e.state.Store(clear)
+	return true
+}
+
+// link puts n into the list. For a wait for all events the caller holds commit.
+func (e *Event) link(n *node, all bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n.event, n.all = e, all
+	if all {
+		e.all++
+	}
+	e.append(n)
+}
+
+// unlink takes n out of the list. For a wait for all events the caller holds
+// commit.
+func (e *Event) unlink(n *node) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n.event = nil
+	if n.all {
+		e.all--
+	}
+	e.remove(n)
+}
+
+func (e *Event) append(n *node) {
+	n.prev, n.next = e.tail, nil
+	if e.tail != nil {
+		e.tail.next = n
+	} else {
+		e.head = n
+	}
+	e.tail = n
+}
+
+func (e *Event) remove(n *node) {
+	if n.prev != nil {
+		n.prev.next = n.next
+	} else {
+		e.head = n.next
+	}
+	if n.next != nil {
+		n.next.prev = n.prev
+	} else {
+		e.tail = n.prev
+	}
+	n.next, n.prev = nil, nil
+}

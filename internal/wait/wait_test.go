@@ -1,0 +1,623 @@
+package wait
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func events(n int) []*Event {
+	list := make([]*Event, n)
+	for i := range list {
+		list[i] = NewEvent()
+	}
+	return list
+}
+
+// untilArmed returns when the waiter sleeps or is about to.
+func untilArmed(w *Waiter) {
+	for v := w.word.Load(); v == idle || v >= wokenByAPC; v = w.word.Load() {
+		runtime.Gosched()
+	}
+}
+
+func TestManualResetEvent(t *testing.T) {
+	w, e := NewWaiter(), events(1)
+	defer w.Close()
+	check := func(what string, want Result) {
+		t.Helper()
+		if got := w.Wait(e, false, 0, false); got != want {
+			t.Errorf("%s: %+v, want %+v", what, got, want)
+		}
+	}
+	check("new", Result{Reason: TimedOut})
+	for range 2 {
+		if !e[0].Set() {
+			t.Error("Set failed")
+		}
+		check("set", Result{Signalled, 0})
+		check("still set", Result{Signalled, 0})
+	}
+	for range 2 {
+		if !e[0].Reset() {
+			t.Error("Reset failed")
+		}
+		check("reset", Result{Reason: TimedOut})
+	}
+	if !e[0].Close() || e[0].Close() || e[0].Set() || e[0].Reset() || e[0].Signalled() {
+		t.Error("a closed event works")
+	}
+	check("closed", Result{Closed, 0})
+}
+
+func TestWaitRefusesBadLists(t *testing.T) {
+	w := NewWaiter()
+	defer w.Close()
+	for _, n := range []int{0, MaxEvents + 1} {
+		for _, all := range []bool{false, true} {
+			if got := w.Wait(events(n), all, Infinite, true); got.Reason != Refused {
+				t.Errorf("%d events, all %v: %+v", n, all, got)
+			}
+			if got := For(events(n), all, Infinite); got.Reason != Refused {
+				t.Errorf("For %d events, all %v: %+v", n, all, got)
+			}
+		}
+	}
+	for _, all := range []bool{false, true} {
+		if got := w.Wait([]*Event{NewEvent(), nil}, all, Infinite, true); got != (Result{Closed, 1}) {
+			t.Errorf("nil event, all %v: %+v", all, got)
+		}
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	w := NewWaiter()
+	defer w.Close()
+	for _, all := range []bool{false, true} {
+		for range 3 {
+			start := time.Now()
+			if got := w.Wait(events(3), all, 2*time.Millisecond, true); got.Reason != TimedOut {
+				t.Errorf("all %v: %+v", all, got)
+			}
+			if time.Since(start) < 2*time.Millisecond {
+				t.Error("the timeout came early")
+			}
+		}
+	}
+	if got := w.Sleep(time.Millisecond, true); got.Reason != TimedOut {
+		t.Errorf("alertable sleep: %+v", got)
+	}
+	if got := w.Sleep(time.Millisecond, false); got.Reason != TimedOut {
+		t.Errorf("sleep: %+v", got)
+	}
+	if got := For(events(3), false, time.Millisecond); got.Reason != TimedOut {
+		t.Errorf("For: %+v", got)
+	}
+}
+
+func TestNotifyEvent(t *testing.T) {
+	calls := 0
+	e := NewNotifyEvent(func() { calls++ })
+	e.Set()
+	e.Set()
+	e.Reset()
+	e.Set()
+	if calls != 3 {
+		t.Errorf("notified %d times by 3 sets", calls)
+	}
+	e.Close()
+	if e.Set(); calls != 3 {
+		t.Error("notified by a set after close")
+	}
+}
+
+func TestEachIndexWakes(t *testing.T) {
+	w, list := NewWaiter(), events(MaxEvents)
+	results := make(chan Result)
+	go func() {
+		defer w.Close()
+		for range list {
+			results <- w.Wait(list, false, Infinite, true)
+		}
+	}()
+	for i, e := range list {
+		untilArmed(w)
+		e.Set()
+		e.Reset() // a wait that was satisfied stays satisfied
+		if got := <-results; got != (Result{Signalled, i}) {
+			t.Errorf("event %d: %+v", i, got)
+		}
+	}
+}
+
+func TestOneSetReleasesEveryWaiter(t *testing.T) {
+	e := events(1)
+	var wg sync.WaitGroup
+	var waiters []*Waiter
+	for range 20 {
+		w := NewWaiter()
+		waiters = append(waiters, w)
+		wg.Go(func() {
+			defer w.Close()
+			if got := w.Wait(e, false, Infinite, false); got != (Result{Signalled, 0}) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+	for _, w := range waiters {
+		untilArmed(w)
+	}
+	e[0].Set()
+	e[0].Reset()
+	wg.Wait()
+}
+
+func TestCloseWakesWaiters(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		w, list := NewWaiter(), events(3)
+		result := make(chan Result)
+		go func() {
+			result <- w.Wait(list, all, Infinite, false)
+		}()
+		untilArmed(w)
+		list[2].Close()
+		if got := <-result; got != (Result{Closed, 2}) {
+			t.Errorf("all %v: %+v", all, got)
+		}
+		w.Close()
+	}
+}
+
+// TestPulseSatisfiesWaitForAll has the last of the events reset at once: the
+// wait was satisfied when it was set, whenever the waiter gets to run.
+func TestPulseSatisfiesWaitForAll(t *testing.T) {
+	w, list := NewWaiter(), []*Event{NewEvent(), NewAutoEvent(), NewEvent()}
+	const rounds = 2000
+	results := make(chan Result)
+	go func() {
+		defer w.Close()
+		for range rounds {
+			results <- w.Wait(list, true, Infinite, true)
+		}
+	}()
+	for i := range rounds {
+		untilArmed(w)
+		for k := range list {
+			list[(i+k)%len(list)].Set()
+		}
+		for _, e := range list {
+			e.Reset()
+		}
+		if got := <-results; got != (Result{Signalled, 0}) {
+			t.Fatalf("%+v", got)
+		}
+	}
+}
+
+// TestWaitForAllNeedsOneMoment sets two events in turns, never both: a wait for
+// both must not put the two together from different moments.
+func TestWaitForAllNeedsOneMoment(t *testing.T) {
+	list := events(2)
+	w := NewWaiter()
+	defer w.Close()
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; !done.Load(); i++ {
+			list[i%2].Set()
+			list[i%2].Reset()
+		}
+	})
+	for i := range 20_000 {
+		timeout := time.Duration(0)
+		if i%100 == 0 {
+			timeout = 100 * time.Microsecond
+		}
+		if got := w.Wait(list, true, timeout, false); got.Reason != TimedOut {
+			t.Errorf("%+v", got)
+			break
+		}
+	}
+	done.Store(true)
+	wg.Wait()
+}
+
+// TestPhilosophers has neighbours take two auto-reset forks at a time: all or
+// none, or they end up in a deadlock with one fork each.
+func TestPhilosophers(t *testing.T) {
+	const seats, meals = 4, 3000
+	forks := make([]*Event, seats)
+	for i := range forks {
+		forks[i] = NewAutoEvent()
+		forks[i].Set()
+	}
+	var inUse [seats]atomic.Bool
+	var wg sync.WaitGroup
+	for seat := range seats {
+		wg.Go(func() {
+			w := NewWaiter()
+			defer w.Close()
+			mine := []int{seat, (seat + 1) % seats}
+			pair := []*Event{forks[mine[0]], forks[mine[1]]}
+			for range meals {
+				if got := w.Wait(pair, true, Infinite, false); got.Reason != Signalled {
+					t.Errorf("%+v", got)
+					return
+				}
+				for _, f := range mine {
+					if inUse[f].Swap(true) {
+						t.Errorf("fork %d is in use twice", f)
+					}
+				}
+				for _, f := range mine {
+					inUse[f].Store(false)
+					forks[f].Set()
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestAutoResetReleasesOne counts: as many waits end as there were sets that
+// each waited for the one before to be taken.
+func TestAutoResetReleasesOne(t *testing.T) {
+	const waiters, rounds = 4, 5000
+	list := []*Event{NewAutoEvent(), NewAutoEvent()}
+	stop := NewEvent()
+	taken := make(chan int)
+	var wg sync.WaitGroup
+	for range waiters {
+		wg.Go(func() {
+			w := NewWaiter()
+			defer w.Close()
+			for {
+				got := w.Wait([]*Event{list[0], list[1], stop}, false, Infinite, false)
+				if got.Index == 2 {
+					return
+				}
+				taken <- got.Index
+			}
+		})
+	}
+	for i := range rounds {
+		list[i%2].Set()
+		if got := <-taken; got != i%2 {
+			t.Fatalf("round %d: event %d was taken", i, got)
+		}
+	}
+	stop.Set()
+	wg.Wait()
+}
+
+// TestTwoSetsAtOnceReleaseTwo: an auto-reset event is signalled for a moment
+// while its setter looks for a waiter. A second Set must not take that for a
+// set event and be lost.
+func TestTwoSetsAtOnceReleaseTwo(t *testing.T) {
+	const rounds = 5000
+	e := NewAutoEvent()
+	waiters := []*Waiter{NewWaiter(), NewWaiter()}
+	released := make(chan struct{})
+	var wg sync.WaitGroup
+	for _, w := range waiters {
+		wg.Go(func() {
+			defer w.Close()
+			for range rounds {
+				if w.Wait([]*Event{e}, false, Infinite, false).Reason != Signalled {
+					return
+				}
+				released <- struct{}{}
+			}
+		})
+	}
+	for i := range rounds {
+		for _, w := range waiters {
+			untilArmed(w)
+		}
+		var setters sync.WaitGroup
+		for range waiters {
+			setters.Go(func() { e.Set() })
+		}
+		setters.Wait()
+		for k, w := range waiters {
+			if v := w.word.Load(); v == forEvents {
+				t.Errorf("round %d: two sets left waiter %d asleep", i, k)
+				e.Close()
+			}
+		}
+		for range waiters {
+			<-released
+		}
+		if t.Failed() {
+			break
+		}
+	}
+	e.Close()
+	wg.Wait()
+}
+
+// TestNoStaleWake is for the hang that a Reset without the lock makes: a setter
+// that still walks the event's list wakes the next wait, the waiter believes
+// that its event was set and loses count. Only the waiter resets the event, so
+// it must find it set each time that it wakes, and it resets it before it looks
+// for work, so no work may be left when it sleeps.
+func TestNoStaleWake(t *testing.T) {
+	const setters, rounds = 2, 20_000
+	list := events(3)
+	idleWaiters := make([]*Waiter, 30) // make the lists longer to walk
+	for i := range idleWaiters {
+		w := NewWaiter()
+		defer w.Close()
+		w.Wait(list, false, time.Nanosecond, false)
+		idleWaiters[i] = w
+	}
+	var work, finished atomic.Int64
+	w := NewWaiter()
+	defer w.Close()
+	var wg sync.WaitGroup
+	for range setters {
+		wg.Go(func() {
+			for i := range rounds {
+				work.Add(1)
+				list[i%len(list)].Set()
+			}
+			finished.Add(1)
+			list[0].Set()
+		})
+	}
+	done := int64(0)
+	for {
+		r := w.Wait(list, false, Infinite, true)
+		if r.Reason != Signalled {
+			t.Errorf("%+v", r)
+			break
+		}
+		if !list[r.Index].Signalled() {
+			t.Errorf("woken for event %d, which is not set", r.Index)
+			break
+		}
+		list[r.Index].Reset()
+		last := finished.Load() == setters
+		done = work.Load()
+		if last {
+			break
+		}
+	}
+	wg.Wait()
+	if !t.Failed() && done != setters*rounds {
+		t.Errorf("the waiter saw %d of %d", done, setters*rounds)
+	}
+}
+
+// TestHandOver passes a turn round a ring of threads by events. A lost wake
+// hangs it, a stale one breaks the order.
+func TestHandOver(t *testing.T) {
+	const threads, rounds = 3, 5000
+	ring := events(threads)
+	turn := 0
+	var wg sync.WaitGroup
+	for k := range threads {
+		wg.Go(func() {
+			w := NewWaiter()
+			defer w.Close()
+			for i := range rounds {
+				r := w.Wait([]*Event{ring[k]}, i%2 == 1, Infinite, i%3 == 1)
+				if r.Reason != Signalled || turn%threads != k {
+					t.Errorf("thread %d at turn %d: %+v", k, turn, r)
+				}
+				ring[k].Reset()
+				turn++
+				ring[(k+1)%threads].Set()
+			}
+		})
+	}
+	ring[0].Set()
+	wg.Wait()
+}
+
+// TestMixedUse has everything happen at once: any and all, sleeps and APCs,
+// changing lists, resets, under the race detector. Everybody must get through.
+func TestMixedUse(t *testing.T) {
+	const rounds = 3000
+	list := []*Event{NewEvent(), NewAutoEvent(), NewEvent(), NewAutoEvent()}
+	waiters := []*Waiter{NewWaiter(), NewWaiter(), NewWaiter()}
+	var running atomic.Int64
+	var wg, background sync.WaitGroup
+	for k, w := range waiters {
+		running.Add(1)
+		wg.Go(func() {
+			defer running.Add(-1)
+			for i := range rounds {
+				some := list[(i+k)%3:]
+				switch r := w.Wait(some, i%3 == 0, Infinite, i%2 == 0); r.Reason {
+				case Signalled, APC:
+				default:
+					t.Errorf("%+v", r)
+				}
+				if i%50 == 0 {
+					w.Sleep(time.Microsecond, true)
+				}
+			}
+		})
+	}
+	var ran, queued int64 // ran by the waiters' goroutines, one after the other
+	background.Go(func() {
+		for i := 0; running.Load() > 0; i++ {
+			list[i%4].Set()
+			if i%8 > 4 {
+				list[i%3].Reset()
+			}
+			if i%64 == 0 {
+				w := waiters[0]
+				if w.Queue(func(uintptr) { ran++ }, 0) {
+					queued++
+				}
+			}
+			if i%128 == 0 {
+				runtime.Gosched()
+			}
+		}
+	})
+	wg.Wait()
+	background.Wait()
+	waiters[0].Sleep(0, true)
+	for _, w := range waiters {
+		w.Close()
+	}
+	if ran != queued {
+		t.Errorf("%d of %d APCs ran", ran, queued)
+	}
+	for _, e := range list {
+		if e.head != nil || e.tail != nil || e.all != 0 {
+			t.Error("a closed waiter is still registered")
+		}
+	}
+}
+
+func TestForgetUnlinks(t *testing.T) {
+	list := events(3)
+	for _, all := range []bool{false, true} {
+		w := NewWaiter()
+		w.Wait(list, all, time.Nanosecond, false)
+		w.Wait(list[1:], all, time.Nanosecond, false)
+		if list[0].head != nil || list[1].head == nil || list[1].head.next != nil {
+			t.Error("the lists do not follow the waits")
+		}
+		w.Forget()
+		For(list, all, time.Nanosecond)
+		for _, e := range list {
+			if e.head != nil || e.tail != nil || e.all != 0 {
+				t.Error("still registered")
+			}
+		}
+		w.Close()
+	}
+}
+
+func TestManyGoroutinesWithoutWaiters(t *testing.T) {
+	e, stop := NewAutoEvent(), NewEvent()
+	var wg sync.WaitGroup
+	var got atomic.Int64
+	for range 50 {
+		wg.Go(func() {
+			if For([]*Event{stop, e}, false, Infinite).Index == 1 {
+				got.Add(1)
+			}
+		})
+	}
+	for got.Load() < 50 {
+		e.Set()
+		runtime.Gosched()
+	}
+	stop.Set()
+	wg.Wait()
+}
+
+func BenchmarkSetReset(b *testing.B) {
+	for _, registered := range []bool{false, true} {
+		b.Run(fmt.Sprintf("registered=%v", registered), func(b *testing.B) {
+			e := events(1)
+			w := NewWaiter()
+			defer w.Close()
+			if registered {
+				w.Wait(e, false, time.Nanosecond, false)
+			}
+			for b.Loop() {
+				e[0].Set()
+				e[0].Reset()
+			}
+		})
+	}
+}
+
+func BenchmarkSignalled(b *testing.B) {
+	for _, all := range []bool{false, true} {
+		for _, n := range []int{1, 8, 64} {
+			list := events(n)
+			list[n-1].Set()
+			for _, e := range list {
+				if all {
+					e.Set()
+				}
+			}
+			b.Run(fmt.Sprintf("all=%v/%d", all, n), func(b *testing.B) {
+				w := NewWaiter()
+				defer w.Close()
+				for b.Loop() {
+					if w.Wait(list, all, Infinite, true).Reason != Signalled {
+						b.Fatal("not signalled")
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkWake is a round trip between two goroutines, two wakes.
+func BenchmarkWake(b *testing.B) {
+	b.Run("channel", func(b *testing.B) {
+		ping, pong := make(chan struct{}), make(chan struct{})
+		go func() {
+			for range ping {
+				pong <- struct{}{}
+			}
+			close(pong)
+		}()
+		for b.Loop() {
+			ping <- struct{}{}
+			<-pong
+		}
+		close(ping)
+		<-pong
+	})
+	for _, all := range []bool{false, true} {
+		for _, n := range []int{1, 8, 64} {
+			b.Run(fmt.Sprintf("all=%v/%d", all, n), func(b *testing.B) {
+				there, back := events(n), events(n)
+				if all {
+					for i := range n - 1 {
+						there[i].Set()
+						back[i].Set()
+					}
+				}
+				wait := func(w *Waiter, list []*Event) bool {
+					ok := w.Wait(list, all, Infinite, true).Reason == Signalled
+					list[n-1].Reset()
+					return ok
+				}
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					w := NewWaiter()
+					defer w.Close()
+					for wait(w, there) {
+						back[n-1].Set()
+					}
+				})
+				w := NewWaiter()
+				defer w.Close()
+				for b.Loop() {
+					there[n-1].Set()
+					wait(w, back)
+				}
+				there[n-1].Close()
+				wg.Wait()
+			})
+		}
+	}
+}
+
+func BenchmarkFor(b *testing.B) {
+	e := events(1)
+	b.Run("timeout", func(b *testing.B) {
+		for b.Loop() {
+			For(e, false, 0)
+		}
+	})
+}
