@@ -1,0 +1,43 @@
+// Package launch is the door for unmodified programs: it runs a Linux program,
+// dynamic or static, without privilege, and carries its outbound TCP
+// connections through a chain of providers.
+//
+// # Where to start
+//
+// [Run] runs one program. A command that calls it must call [StageMain] first
+// thing in main, because the program starts as a second copy of the command.
+//
+// # How it works
+//
+//	host (Run)                              program
+//	    │  starts a copy of itself, "stage" ──▶ no_new_privs, seccomp filter
+//	    │◀── number of the filter's listener ── waits
+//	    │  pidfd_getfd(listener)            ──▶ execve(PROGRAM)
+//	    │                                       connect(fd, address)
+//	    │◀── notification ───────────────────── (the thread waits in the kernel)
+//	    │  pidfd_getfd(fd): a dup of the program's own socket
+//	    │  connects it through the chain
+//	    │  answers 0 or an errno ─────────────▶ connect returns
+//
+// Only connect, getpeername and getsockopt(SO_ERROR) are trapped, so reads,
+// writes, epoll, dup, fork and threads stay the kernel's business. The
+// program's descriptor is never replaced.
+//
+// An IFS chain connects the program's own socket: after that no byte passes
+// through the host. A non-IFS chain holds the bytes itself, so the host opens a
+// socket of the chain and joins the program's socket to it with a relay over
+// loopback. A blocking connect is joined when the chain is connected; a
+// nonblocking one is held in SYN_SENT until then (syn_hold_linux.go), so that
+// the program sees EINPROGRESS and then EPOLLOUT at the true moment.
+//
+// # What it is not
+//
+// It is compatibility, not a sandbox. Calls that are none of its business go
+// on in the kernel (UDP, AF_UNIX, listeners), and a program that changes an
+// address in memory while another thread connects to it can slip past.
+//
+// Files: launch.go (Run), stage_linux.go and filter_linux.go (the second
+// copy), notify_linux.go and server_linux.go (notifications), connect_linux.go
+// and names_linux.go (the trapped calls), join_linux.go, syn_hold_linux.go and
+// relay_linux.go (non-IFS chains), chain_linux.go (what connects).
+package launch

@@ -1,0 +1,46 @@
+package launch
+
+import (
+	"io"
+	"time"
+
+	"upcall.dev/catalog"
+)
+
+// DefaultConnectTimeout is [Options.ConnectTimeout] when it is zero. It is
+// longer than the kernel's own patience with a peer that does not answer, so
+// that only a provider that hangs reaches it.
+const DefaultConnectTimeout = 150 * time.Second
+
+// Options say what [Run] runs, and how.
+type Options struct {
+	// Catalog decides through which chain connections go. It is read once,
+	// before the program starts. nil means the installed catalog, the file at
+	// catalog.DefaultPath.
+	Catalog catalog.Source
+
+	// Program is a path, or a name to look up in the PATH of Env.
+	Program string
+	// Args are the program's arguments, without its name.
+	Args []string
+	// Env is the program's environment, nil for this process's.
+	Env []string
+	// Dir is the program's working directory, "" for this process's.
+	Dir string
+
+	// Stdin, Stdout and Stderr are the program's, as in exec.Cmd: an *os.File
+	// is passed on as it is, nil means /dev/null.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+
+	// Verbose also reports what is not carried: UDP, listeners.
+	Verbose bool
+	// Log receives one line for each event worth telling a person. It may be
+	// called from several goroutines at once. nil writes to standard error.
+	Log func(line string)
+
+	// ConnectTimeout is the longest that the chain may take to connect, zero
+	// for DefaultConnectTimeout. The program then gets ETIMEDOUT and Log says
+	// which chain did not answer.
+	ConnectTimeout time.Duration
+}

@@ -1,0 +1,181 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Patience at the end of a run.
+const (
+	drainPatience  = 5 * time.Second // for peers to take what the program had sent
+	killPatience   = 5 * time.Second // between SIGTERM and SIGKILL when ctx ends
+	finishPatience = 5 * time.Second // for providers to return from their calls
+)
+
+// Run runs the program with its outbound TCP connections passing through the
+// chain that the catalog has for them, and returns the program's exit status:
+// its exit code, or ExitSignalled plus the number of the signal that killed
+// it. An error means that the program did not start, or that ctx ended; the
+// exit code is then one of the Exit constants, for a command to exit with.
+//
+// Run returns when the program and every process that it started, and that
+// still runs, have ended: they connect through this process. With
+// Options.Verbose it says so when it waits for others than the program.
+//
+// SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH that this
+// process receives are passed on to the program. Those that a terminal sends
+// reach it without that, as it stays in this process's process group. When ctx
+// ends, the program gets SIGTERM and five seconds later SIGKILL, and connects
+// of processes that outlive it fail with ENOSYS.
+func Run(ctx context.Context, o Options) (exitCode int, err error) {
+	if nativeArch == 0 {
+		return ExitLaunchFailed, fmt.Errorf("programs cannot be run on %s: only on amd64 and arm64", runtime.GOARCH)
+	}
+	l := launcher{Options: o}
+	if l.Log == nil {
+		l.Log = func(line string) { fmt.Fprintln(os.Stderr, "upcall: "+line) }
+	}
+	if l.Env == nil {
+		l.Env = os.Environ()
+	}
+	if l.ConnectTimeout == 0 {
+		l.ConnectTimeout = DefaultConnectTimeout
+	}
+	path, err := findProgram(o.Program, o.Dir, l.Env)
+	if err != nil {
+		return exitCodeOf(err), err
+	}
+	l.warnSetuid(path)
+	chain, err := openChain(l.Catalog, l.Log)
+	if err != nil {
+		return ExitLaunchFailed, err
+	}
+	exitCode, err = l.run(ctx, path, chain)
+	if closeErr := chain.close(); err == nil && closeErr != nil {
+		l.Log(closeErr.Error())
+	}
+	return exitCode, err
+}
+
+func exitCodeOf(err error) int {
+	var p *ProgramError
+	if errors.As(err, &p) {
+		return p.Code
+	}
+	return ExitLaunchFailed
+}
+
+type launcher struct{ Options }
+
+func (l *launcher) warnSetuid(path string) {
+	var info unix.Stat_t
+	if unix.Stat(inDir(path, l.Dir), &info) != nil {
+		return
+	}
+	if info.Mode&unix.S_ISUID != 0 && info.Uid != uint32(os.Geteuid()) || info.Mode&unix.S_ISGID != 0 && info.Mode&unix.S_IXGRP != 0 && info.Gid != uint32(os.Getegid()) {
+		l.Log(fmt.Sprintf("%s is setuid or setgid: under upcall it runs without that privilege", l.Program))
+	}
+}
+
+func (l *launcher) run(ctx context.Context, path string, chain closableChain) (int, error) {
+	cmd := &exec.Cmd{
+		Path: path, Args: append([]string{l.Program}, l.Args...), Env: l.Env, Dir: l.Dir,
+		Stdin: l.Stdin, Stdout: l.Stdout, Stderr: l.Stderr,
+	}
+	link, listener, err := startStage(cmd, l.Verbose)
+	if err != nil {
+		return ExitLaunchFailed, err
+	}
+	s, err := newServer(listener, chain)
+	if err != nil {
+		link.conn.Close()
+		_ = unix.Close(listener)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return ExitLaunchFailed, err
+	}
+	s.log, s.connectTimeout = l.Log, l.ConnectTimeout
+	if l.Verbose {
+		s.verbose = l.Log
+	}
+	s.start()
+	signals := forwardSignals(cmd.Process)
+	defer signals.stop()
+	startErr := link.proceed(l.Program)
+	waitErr := l.wait(ctx, cmd, s)
+	if !s.shutdown(finishPatience) {
+		l.Log("a provider has not returned from a call: leaving without it")
+	}
+	switch {
+	case startErr != nil:
+		return exitCodeOf(startErr), startErr
+	case ctx.Err() != nil:
+		return exitStatus(cmd.ProcessState), context.Cause(ctx)
+	case waitErr != nil:
+		return exitStatus(cmd.ProcessState), waitErr
+	}
+	return exitStatus(cmd.ProcessState), nil
+}
+
+// wait waits for the program, for its descendants, and for what they had sent.
+func (l *launcher) wait(ctx context.Context, cmd *exec.Cmd, s *server) error {
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		s.stop()
+		_ = cmd.Process.Signal(unix.SIGTERM)
+		timer := time.AfterFunc(killPatience, func() { _ = cmd.Process.Kill() })
+		err = <-ended
+		timer.Stop()
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = nil // the exit status says it
+	}
+	select {
+	case <-s.gone:
+	case <-time.After(firstLook):
+		if l.Verbose {
+			l.Log(l.Program + " has ended; waiting for the processes that it started")
+		}
+		select {
+		case <-s.gone:
+		case <-ctx.Done():
+			return err
+		}
+	case <-ctx.Done():
+		return err
+	}
+	drained := make(chan struct{})
+	go func() {
+		s.relays.Wait()
+		close(drained)
+	}()
+	select {
+	case <-drained:
+	case <-time.After(drainPatience):
+	case <-ctx.Done():
+	}
+	return err
+}
+
+func exitStatus(state *os.ProcessState) int {
+	if state == nil {
+		return ExitLaunchFailed
+	}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return ExitSignalled + int(status.Signal())
+	}
+	return state.ExitCode()
+}

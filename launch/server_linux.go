@@ -1,0 +1,207 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// server answers the notifications of one program and its descendants.
+type server struct {
+	listener       int // the seccomp listener
+	wake           int // eventfd: stop serving
+	chain          chain
+	joiner         joiner
+	log            func(string) // always
+	verbose        func(string) // with Options.Verbose; nil without
+	connectTimeout time.Duration
+	table          *table
+	gone           chan struct{} // closed when no process is left under the filter, or serving was stopped
+	goneOnce       sync.Once
+	work           sync.WaitGroup // every goroutine of the server
+	relays         sync.WaitGroup // the relays among them
+	closing        chan struct{}  // closed when connections must end
+	reported       reports
+}
+
+func newServer(listener int, c chain) (*server, error) {
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("no eventfd: %w", err)
+	}
+	return &server{
+		listener: listener, wake: wake, chain: c, table: newTable(),
+		gone: make(chan struct{}), closing: make(chan struct{}),
+	}, nil
+}
+
+func (s *server) start() {
+	s.work.Add(1)
+	go s.lead()
+}
+
+// stop ends serving: system calls that wait, and later ones, answer ENOSYS.
+func (s *server) stop() {
+	one := [8]byte{1}
+	_, _ = unix.Write(s.wake, one[:])
+}
+
+// shutdown waits for the server's goroutines, at most for the given time, and
+// frees its descriptors. It reports whether all have ended.
+func (s *server) shutdown(patience time.Duration) bool {
+	s.stop()
+	<-s.gone
+	close(s.closing)
+	for _, c := range s.table.all() {
+		c.cancel()
+	}
+	ended := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(ended)
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+		return false // a provider does not return; its goroutine still owns the descriptors
+	}
+	_ = unix.Close(s.listener)
+	_ = unix.Close(s.wake)
+	s.joiner.close()
+	return true
+}
+
+// lead receives notifications. One that may take long is handled by the
+// goroutine that received it, while a new one takes the lead: the answer then
+// costs no hand-over.
+func (s *server) lead() {
+	defer s.work.Done()
+	for {
+		var n notification
+		if !s.next(&n) {
+			s.goneOnce.Do(func() { close(s.gone) })
+			return
+		}
+		if n.Arch == nativeArch && n.Call == unix.SYS_CONNECT {
+			s.work.Add(1)
+			go s.lead()
+			s.connect(&n)
+			return
+		}
+		s.handleQuick(&n)
+	}
+}
+
+// next waits for a notification. It reports false when none will come.
+func (s *server) next(n *notification) bool {
+	for {
+		set := []unix.PollFd{{Fd: int32(s.listener), Events: unix.POLLIN}, {Fd: int32(s.wake), Events: unix.POLLIN}}
+		if _, err := unix.Poll(set, -1); err != nil && !errors.Is(err, unix.EINTR) {
+			s.log(fmt.Sprintf("waiting for system calls failed: %v", err))
+			return false
+		}
+		switch {
+		case set[1].Revents != 0:
+			return false
+		case set[0].Revents&unix.POLLIN != 0:
+			// ENOENT: the thread was killed, or interrupted, meanwhile.
+			if receive(s.listener, n) == nil {
+				return true
+			}
+		case set[0].Revents != 0: // POLLHUP: the last process has gone
+			return false
+		}
+	}
+}
+
+func (s *server) handleQuick(n *notification) {
+	switch {
+	case n.Arch != nativeArch || uint32(n.Call)&x32Bit != 0:
+		s.reported.once("foreign", func() {
+			s.log(fmt.Sprintf("%s makes 32-bit or x32 system calls, which cannot be carried: they answer ENOSYS; use a 64-bit build", processName(int(n.TID))))
+		})
+		s.fail(n, unix.ENOSYS)
+	case n.Call == unix.SYS_GETPEERNAME:
+		s.getpeername(n)
+	case n.Call == unix.SYS_GETSOCKOPT:
+		s.socketError(n)
+	case n.Call == unix.SYS_LISTEN:
+		s.reportListener(n)
+		s.pass(n)
+	case n.Call == unix.SYS_SOCKET:
+		s.reportOnce(n, "udp", "uses UDP, which is not carried: it works as without upcall")
+		s.pass(n)
+	default:
+		s.pass(n)
+	}
+}
+
+// pass lets the kernel go on with the call as if nobody had asked.
+func (s *server) pass(n *notification) {
+	_ = respond(s.listener, &answer{ID: n.ID, Flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
+}
+
+// fail answers an errno, or success for zero. Nobody waits any more when it
+// fails, which is then nobody's loss.
+func (s *server) fail(n *notification, errno unix.Errno) {
+	_ = respond(s.listener, &answer{ID: n.ID, Error: -int32(errno)})
+}
+
+// reports remembers what has been said, so that it is said once. It is
+// bounded: past the bound nothing more is said.
+type reports struct {
+	mu   sync.Mutex // guards said; a leaf lock
+	said map[string]struct{}
+}
+
+const maxReports = 1024
+
+func (r *reports) once(key string, say func()) {
+	r.mu.Lock()
+	_, known := r.said[key]
+	if r.said == nil {
+		r.said = map[string]struct{}{}
+	}
+	known = known || len(r.said) >= maxReports
+	if !known {
+		r.said[key] = struct{}{}
+	}
+	r.mu.Unlock()
+	if !known {
+		say()
+	}
+}
+
+// reportOnce says something about a process, once for each process and key.
+func (s *server) reportOnce(n *notification, key, what string) {
+	if s.verbose == nil {
+		return
+	}
+	tgid := threadGroup(int(n.TID))
+	s.reported.once(fmt.Sprintf("%s %d", key, tgid), func() { s.verbose(processName(int(n.TID)) + " " + what) })
+}
+
+func (s *server) reportListener(n *notification) {
+	if s.verbose == nil {
+		return
+	}
+	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil || domain != unix.AF_INET && domain != unix.AF_INET6 {
+		return
+	}
+	where, errno := socketName(unix.SYS_GETSOCKNAME, fd, domain)
+	if errno != 0 {
+		return
+	}
+	s.reportOnce(n, "listen "+where.String(), fmt.Sprintf("listens on %v, which is not carried: it works as without upcall", where))
+}

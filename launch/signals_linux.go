@@ -1,0 +1,63 @@
+package launch
+
+import (
+	"os"
+	"os/signal"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// forwarder passes this process's signals on to the program.
+type forwarder struct {
+	signals chan os.Signal
+	work    sync.WaitGroup
+}
+
+// forwardedSignals are passed on; terminalSignals among them only when no
+// terminal has sent them to the program itself. Stopping and continuing are
+// left to the process group.
+var (
+	forwardedSignals = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH}
+	terminalSignals  = map[os.Signal]bool{unix.SIGINT: true, unix.SIGQUIT: true, unix.SIGHUP: true, unix.SIGWINCH: true}
+)
+
+// forwardSignals must be called once the stage has started, so that the program
+// starts with the signals ignored that this process was started to ignore; those
+// stay ignored here too.
+func forwardSignals(to *os.Process) *forwarder {
+	f := &forwarder{signals: make(chan os.Signal, 16)}
+	for _, s := range forwardedSignals {
+		if !signal.Ignored(s) {
+			signal.Notify(f.signals, s)
+		}
+	}
+	f.work.Add(1)
+	go func() {
+		defer f.work.Done()
+		for s := range f.signals {
+			if !terminalSignals[s] || !inForeground() {
+				_ = to.Signal(s)
+			}
+		}
+	}()
+	return f
+}
+
+func (f *forwarder) stop() {
+	signal.Stop(f.signals)
+	close(f.signals)
+	f.work.Wait()
+}
+
+// inForeground reports whether this process's group is the one that its
+// terminal sends signals to.
+func inForeground() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}

@@ -1,0 +1,86 @@
+package launch
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// synHold keeps nonblocking sockets in SYN_SENT until the chain has connected.
+//
+// Its listener has backlog 0, and one connection that is never accepted fills
+// its queue, so the kernel drops every further SYN: the program's connect
+// answers EINPROGRESS and its socket is not writable. When the chain is ready
+// the host binds another socket to the listener's port (SO_REUSEPORT) and
+// connects it to the program's socket: a TCP simultaneous open. Both ends are
+// established then, and EPOLLOUT is the kernel's own.
+type synHold struct {
+	fd, filler int
+	at         netip.AddrPort
+}
+
+func newSynHold(on netip.Addr) (*synHold, error) {
+	fd, at, err := listenOn(on, 0, true)
+	if err != nil {
+		return nil, err
+	}
+	domain := unix.AF_INET
+	if on.Is6() {
+		domain = unix.AF_INET6
+	}
+	filler, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	h := &synHold{fd: fd, filler: filler, at: at}
+	if errno := connectSocket(filler, sockaddrFor(domain, at)); errno != 0 && errno != unix.EINPROGRESS {
+		h.close()
+		return nil, errno
+	}
+	if !waitFor(fd, unix.POLLIN, time.Now().Add(joinTimeout)) { // readable: the queue is full
+		h.close()
+		return nil, unix.ETIMEDOUT
+	}
+	return h, nil
+}
+
+func (h *synHold) close() {
+	_ = unix.Close(h.filler)
+	_ = unix.Close(h.fd)
+}
+
+// hold starts the program's connect; EINPROGRESS is success.
+func (h *synHold) hold(p programSocket) unix.Errno {
+	_ = unix.SetsockoptInt(p.fd, unix.IPPROTO_TCP, unix.TCP_FASTOPEN_CONNECT, 0) // it would report success at once
+	if p.blocking {
+		flags, err := unix.FcntlInt(uintptr(p.fd), unix.F_GETFL, 0)
+		if err != nil {
+			return errnoOf(err)
+		}
+		if _, err := unix.FcntlInt(uintptr(p.fd), unix.F_SETFL, flags|unix.O_NONBLOCK); err != nil {
+			return errnoOf(err)
+		}
+		defer unix.FcntlInt(uintptr(p.fd), unix.F_SETFL, flags)
+	}
+	errno := connectSocket(p.fd, sockaddrOn(p.domain, h.at))
+	if errno == 0 {
+		return unix.ECONNABORTED // the queue was not full: nothing holds it
+	}
+	return errno
+}
+
+// release establishes the program's connection and returns the host's end.
+func (h *synHold) release(p programSocket) (*net.TCPConn, unix.Errno) {
+	program, errno := socketName(unix.SYS_GETSOCKNAME, p.fd, p.domain)
+	if errno != 0 {
+		return nil, errno
+	}
+	conn, err := dialFrom(h.at, unmapped(program))
+	if err != nil {
+		return nil, errnoOf(err)
+	}
+	return conn, 0
+}

@@ -1,0 +1,109 @@
+package launch
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// connection is one connect that a program asked for, from the call until
+// nothing about it differs any more from what the kernel answers by itself.
+type connection struct {
+	cookie uint64 // SO_COOKIE of the program's socket
+	domain int
+	target netip.AddrPort // as the program wrote it
+	cancel context.CancelFunc
+	done   chan struct{} // closed when connecting has ended
+
+	// mu guards what follows, and a socket's passage from waiting to joined.
+	// It is taken before the table's lock, never inside it.
+	mu      sync.Mutex
+	own     bool // an IFS chain connects the program's own socket
+	held    bool // the program's socket is in SYN hold
+	joining bool // dialled; on the way to ended
+	ended   bool // done is closed
+	errno   unix.Errno
+	told    bool // the program has been given errno
+}
+
+// end records the outcome; the caller holds c.mu.
+func (c *connection) end(errno unix.Errno) {
+	c.ended, c.errno = true, errno
+	close(c.done)
+}
+
+// maxSettled bounds the entries that no relay keeps: failures that the program
+// has not asked for, and IFS connections whose peer may have been redirected.
+// Beyond it the oldest is forgotten, and the kernel answers for that socket.
+const maxSettled = 4096
+
+// table finds a connection by its socket's cookie, which survives dup, fork,
+// and the reuse of descriptor numbers.
+type table struct {
+	count atomic.Int64 // entries, to skip look-ups without taking mu
+
+	mu       sync.Mutex // guards what follows; a leaf lock
+	byCookie map[uint64]*connection
+	settled  []*connection // oldest first; may hold entries removed since
+}
+
+func newTable() *table { return &table{byCookie: map[uint64]*connection{}} }
+
+func (t *table) lookup(cookie uint64) *connection {
+	if t.count.Load() == 0 {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byCookie[cookie]
+}
+
+// add enters c, unless its socket has an entry already, which it returns.
+func (t *table) add(c *connection) (existing *connection) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if existing = t.byCookie[c.cookie]; existing != nil {
+		return existing
+	}
+	t.byCookie[c.cookie] = c
+	t.count.Store(int64(len(t.byCookie)))
+	return nil
+}
+
+func (t *table) remove(c *connection) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.removeLocked(c)
+}
+
+func (t *table) removeLocked(c *connection) {
+	if t.byCookie[c.cookie] == c {
+		delete(t.byCookie, c.cookie)
+		t.count.Store(int64(len(t.byCookie)))
+	}
+}
+
+// settle makes c an entry that may be forgotten.
+func (t *table) settle(c *connection) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.settled = append(t.settled, c)
+	if len(t.settled) > maxSettled {
+		t.removeLocked(t.settled[0])
+		t.settled[0] = nil
+		t.settled = t.settled[1:]
+	}
+}
+
+func (t *table) all() []*connection {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := make([]*connection, 0, len(t.byCookie))
+	for _, c := range t.byCookie {
+		list = append(list, c)
+	}
+	return list
+}
