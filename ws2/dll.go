@@ -1,0 +1,96 @@
+package ws2
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"upcall.dev/catalog"
+	"upcall.dev/internal/slot"
+	"upcall.dev/internal/wait"
+	"upcall.dev/spi"
+)
+
+// Config says how a [DLL] works. Only Catalog is needed.
+type Config struct {
+	// Catalog is read at the first WSAStartup: a *catalog.Catalog or a
+	// *catalog.File.
+	Catalog catalog.Source
+	// Application is the program's path, by which the catalog knows its
+	// categories; empty means this process's executable.
+	Application string
+	// LoadLibrary loads a shared object, whose path has no more environment
+	// references, and returns its WSPStartup. nil means that the program cannot
+	// load any.
+	LoadLibrary func(path string) (spi.StartupFunc, error)
+	// Log receives what a person should know: a provider that panicked, with
+	// its stack, or that could not be loaded. Usually one line. nil means
+	// standard error.
+	Log func(message string)
+	// StartTimeout is the longest that a provider's WSPStartup, and its
+	// WSPCleanup, may take; 0 means 10 seconds. A provider that has not
+	// answered by then gives WSAEPROVIDERFAILEDINIT.
+	StartTimeout time.Duration
+	// CountUpcalls keeps [DLL.UpcallStats], at a few nanoseconds an upcall.
+	CountUpcalls bool
+}
+
+// DLL is one process's Windows Sockets DLL: a catalog, the providers that it
+// started from it, and their sockets, events, threads, windows and completion
+// ports. Several may live in one program; handles of one mean nothing to
+// another, except operating-system handles. All methods may be called from any
+// goroutine. Make one with [New].
+type DLL struct {
+	config Config
+	life   lifecycle
+	client atomic.Pointer[running] // nil unless client calls are allowed
+	// current is what the upcalls see: as client, and also while the last
+	// WSACleanup ends the providers.
+	current atomic.Pointer[running]
+
+	handles handleTable
+	events  *slot.Table[wait.Event]
+
+	threads threadTable
+	unbound *Thread
+
+	table   spi.UpcallTable // what every WSPStartup gets
+	stats   *upcallCounters // nil unless counted
+	windows windowTable
+	ports   portTable
+
+	modulesMu sync.Mutex // a leaf lock; guards modules
+	modules   map[moduleKey]*module
+}
+
+// New returns a DLL that is not started up. It needs no closing beyond the
+// WSACleanup of each WSAStartup.
+func New(c Config) *DLL {
+	d := &DLL{
+		config:  c,
+		events:  slot.New[wait.Event](kindEvent),
+		modules: map[moduleKey]*module{},
+	}
+	d.handles.nonIFS = slot.New[socket](kindSocket)
+	d.threads.ids = slot.New[threadRef](kindThread)
+	d.unbound = &Thread{dll: d}
+	d.unbound.id.ThreadHandle, _ = d.threads.ids.Insert(&threadRef{thread: d.unbound, own: true}, 0)
+	d.windows.init()
+	d.ports.init()
+	d.table = d.upcalls()
+	if c.CountUpcalls {
+		d.stats = new(upcallCounters)
+		d.table = d.stats.counted(d.table)
+	}
+	return d
+}
+
+func (d *DLL) log(message string) {
+	if d.config.Log != nil {
+		d.config.Log(message)
+		return
+	}
+	fmt.Fprintln(os.Stderr, "upcall: "+message)
+}

@@ -1,0 +1,93 @@
+package ws2
+
+import (
+	"upcall.dev/internal/wait"
+	"upcall.dev/spi"
+)
+
+// event returns the event object of a handle, whose two low bits do not count;
+// nil if there is none.
+func (d *DLL) event(ev spi.Event) *wait.Event {
+	return d.events.Get(uintptr(ev.Untagged()))
+}
+
+// newEvent gives an event object a handle. WSA_NOT_ENOUGH_MEMORY.
+func (d *DLL) newEvent(e *wait.Event) (spi.Event, spi.Errno) {
+	handle, ok := d.events.Insert(e, 0)
+	if !ok {
+		return spi.InvalidEvent, spi.WSA_NOT_ENOUGH_MEMORY
+	}
+	return spi.Event(handle), 0
+}
+
+// WSACreateEvent makes a manual-reset event, not signalled.
+// WSA_NOT_ENOUGH_MEMORY. Source: winsock2/nf-winsock2-wsacreateevent.
+func (t *Thread) WSACreateEvent() (spi.Event, error) {
+	ev, e := t.dll.wpuCreateEvent()
+	return ev, t.result(e)
+}
+
+// WSACloseEvent closes an event. WSA_INVALID_HANDLE.
+// Source: winsock2/nf-winsock2-wsacloseevent.
+func (t *Thread) WSACloseEvent(ev spi.Event) error {
+	return t.result(t.dll.wpuCloseEvent(ev))
+}
+
+// WSASetEvent signals an event. WSA_INVALID_HANDLE.
+// Source: winsock2/nf-winsock2-wsasetevent.
+func (t *Thread) WSASetEvent(ev spi.Event) error {
+	return t.result(t.dll.wpuSetEvent(ev))
+}
+
+// WSAResetEvent clears an event. WSA_INVALID_HANDLE.
+// Source: winsock2/nf-winsock2-wsaresetevent.
+func (t *Thread) WSAResetEvent(ev spi.Event) error {
+	return t.result(t.dll.wpuResetEvent(ev))
+}
+
+// WSAWaitForMultipleEvents waits for any of the events, or all of them, and
+// returns WSA_WAIT_EVENT_0 plus the lowest index that is signalled (0 for all),
+// WSA_WAIT_TIMEOUT, or, if alertable, WSA_WAIT_IO_COMPLETION when APCs ran
+// instead. With an error the value is WSA_WAIT_FAILED: WSA_INVALID_PARAMETER (no
+// events, or more than 64), WSA_INVALID_HANDLE (one is no event, or was closed),
+// WSAEINPROGRESS (in a blocking hook). The unbound thread has no APCs.
+// Source: winsock2/nf-winsock2-wsawaitformultipleevents.
+func (t *Thread) WSAWaitForMultipleEvents(events []spi.Event, all bool, milliseconds uint32, alertable bool) (uint32, error) {
+	if t.blocking {
+		return spi.WSA_WAIT_FAILED, t.fail(spi.WSAEINPROGRESS)
+	}
+	if len(events) == 0 || len(events) > spi.WSA_MAXIMUM_WAIT_EVENTS {
+		return spi.WSA_WAIT_FAILED, t.fail(spi.WSA_INVALID_PARAMETER)
+	}
+	var array [spi.WSA_MAXIMUM_WAIT_EVENTS]*wait.Event
+	objects := array[:len(events)]
+	for i, ev := range events {
+		if objects[i] = t.dll.event(ev); objects[i] == nil {
+			return spi.WSA_WAIT_FAILED, t.fail(spi.WSA_INVALID_HANDLE)
+		}
+	}
+	var r wait.Result
+	if t.bound {
+		r = t.waiter.Wait(objects, all, timeoutOf(milliseconds), alertable)
+	} else {
+		r = wait.For(objects, all, timeoutOf(milliseconds))
+	}
+	code := waitCode(r)
+	if code == spi.WSA_WAIT_FAILED {
+		return code, t.fail(spi.WSA_INVALID_HANDLE)
+	}
+	return code, nil
+}
+
+// waitCode returns what Windows returns for a wait.
+func waitCode(r wait.Result) uint32 {
+	switch r.Reason {
+	case wait.Signalled:
+		return spi.WSA_WAIT_EVENT_0 + uint32(r.Index)
+	case wait.TimedOut:
+		return spi.WSA_WAIT_TIMEOUT
+	case wait.APC:
+		return spi.WSA_WAIT_IO_COMPLETION
+	}
+	return spi.WSA_WAIT_FAILED
+}

@@ -1,0 +1,70 @@
+package ws2
+
+import (
+	"sync/atomic"
+
+	"upcall.dev/internal/slot"
+	"upcall.dev/spi"
+)
+
+// Kinds of handles: no handle of one kind equals one of another.
+const (
+	kindSocket = iota
+	kindEvent
+	kindThread
+	kindPort
+	kindWindow
+)
+
+// A socket's states, for the client. A provider may use its handle until it
+// closes it by WPUCloseSocketHandle, whatever the client has done.
+const (
+	open uint32 = iota
+	closing
+	closed
+)
+
+// socket is what the DLL knows of one handle: whose it is.
+type socket struct {
+	provider *provider
+	entry    *entry
+	state    atomic.Uint32
+	port     atomic.Pointer[association] // nil when it is attached to none
+}
+
+// handleTable finds the socket of a handle. An IFS handle is a file descriptor
+// and is filed under its number; any other is one that the table made up, and
+// carries the provider's context.
+type handleTable struct {
+	ifs    slot.Direct[socket]
+	nonIFS *slot.Table[socket]
+}
+
+// isIFS reports whether the handle could be an operating-system handle.
+func isIFS(s spi.Socket) bool { return s>>32 == 0 }
+
+// find returns the handle's socket, nil if it has none.
+func (h *handleTable) find(s spi.Socket) *socket {
+	if isIFS(s) {
+		return h.ifs.Load(uintptr(s))
+	}
+	return h.nonIFS.Get(uintptr(s))
+}
+
+// register files an operating-system handle for the provider of e, in place of
+// whatever was there: the last caller wins. WSAEINVAL for a number that can be
+// no such handle.
+func (h *handleTable) register(s spi.Socket, e *entry) spi.Errno {
+	if !isIFS(s) || !h.ifs.Store(uintptr(s), &socket{provider: e.provider, entry: e}) {
+		return spi.WSAEINVAL
+	}
+	return 0
+}
+
+// drop forgets a handle that the client has closed, unless it is a new socket's
+// by now. The entry of a non-IFS handle stays until its provider closes it.
+func (h *handleTable) drop(s spi.Socket, sock *socket) {
+	if isIFS(s) {
+		h.ifs.CompareAndDelete(uintptr(s), sock)
+	}
+}

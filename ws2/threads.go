@@ -1,0 +1,142 @@
+package ws2
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"upcall.dev/internal/slot"
+	"upcall.dev/internal/wait"
+	"upcall.dev/spi"
+)
+
+// Thread is the thread that a client calls from. A bound one, from
+// [DLL.BindThread], is used by its own goroutine only; the unbound one, from
+// [DLL.Unbound], by any number of goroutines.
+type Thread struct {
+	dll   *DLL
+	id    spi.ThreadID // what providers get as lpThreadId
+	bound bool
+
+	// What follows is the bound thread's own, and touched by it alone.
+	osID         int
+	binds        int
+	lastError    spi.Errno
+	openType     int32        // SO_OPENTYPE
+	waiter       *wait.Waiter // Queue may be called from anywhere
+	hook         func() bool  // nil: the default
+	blocking     bool         // inside the hook of a blocking call
+	cancelled    bool
+	blockedIn    *entry // whose call blocks
+	scratch      scratch
+	scratchInUse bool
+}
+
+// threadTable knows the bound threads.
+type threadTable struct {
+	ids    *slot.Table[threadRef] // by ThreadID.ThreadHandle
+	bound  sync.Map               // *Thread by operating-system thread id
+	hooked atomic.Int32           // how many have a blocking hook
+}
+
+// threadRef is one id of a thread: its own, which providers get with every
+// call, or one that WPUOpenCurrentThread made.
+type threadRef struct {
+	thread *Thread
+	own    bool
+}
+
+// BindThread locks the calling goroutine to its operating-system thread and
+// returns the [Thread] for it, which has a last error, a blocking hook, APCs
+// and alertable waits of its own. Each call is undone by one [Thread.Unbind],
+// without which the thread's state is never freed. A goroutine that is bound
+// already gets the same Thread.
+func (d *DLL) BindThread() *Thread {
+	runtime.LockOSThread()
+	osID := osThreadID()
+	if bound, ok := d.threads.bound.Load(osID); ok {
+		t := bound.(*Thread)
+		t.binds++
+		return t
+	}
+	t := &Thread{dll: d, bound: true, binds: 1, osID: osID, waiter: wait.NewWaiter()}
+	t.id.ThreadHandle, _ = d.threads.ids.Insert(&threadRef{thread: t, own: true}, 0)
+	d.threads.bound.Store(osID, t)
+	return t
+}
+
+// Unbind undoes one [DLL.BindThread]; the caller is the goroutine that made it.
+// The last one ends the thread: its queued APCs are dropped, queueing more
+// fails, and the Thread must not be used any more. On the unbound thread it
+// does nothing.
+func (t *Thread) Unbind() {
+	if !t.bound {
+		return
+	}
+	t.binds--
+	if t.binds == 0 {
+		t.dll.threads.bound.Delete(t.osID)
+		t.dll.threads.ids.Remove(t.id.ThreadHandle)
+		t.waiter.Close()
+		t.setHook(nil)
+	}
+	runtime.UnlockOSThread()
+}
+
+// Unbound returns the thread for goroutines that wander between
+// operating-system threads. It keeps no last error, has no blocking hook, runs
+// no APCs (overlapped calls with a completion routine give WSAEOPNOTSUPP), and
+// may be used by many goroutines at once.
+func (d *DLL) Unbound() *Thread { return d.unbound }
+
+// DLL returns the DLL that the thread calls.
+func (t *Thread) DLL() *DLL { return t.dll }
+
+// boundThread returns the Thread of the calling goroutine, nil if it is not
+// bound. It makes a system call.
+func (d *DLL) boundThread() *Thread {
+	if t, ok := d.threads.bound.Load(osThreadID()); ok {
+		return t.(*Thread)
+	}
+	return nil
+}
+
+// WSAGetLastError returns the error of the thread's latest call that failed; 0
+// on the unbound thread. Success does not clear it, except WSAStartup's.
+// Source: winsock/nf-winsock-wsagetlasterror.
+func (t *Thread) WSAGetLastError() spi.Errno { return t.lastError }
+
+// WSASetLastError sets what [Thread.WSAGetLastError] returns.
+// Source: winsock/nf-winsock-wsasetlasterror.
+func (t *Thread) WSASetLastError(e spi.Errno) { t.setLastError(e) }
+
+func (t *Thread) setLastError(e spi.Errno) {
+	if t.bound {
+		t.lastError = e
+	}
+}
+
+// SleepEx waits until the time has passed (0), or, if alertable, until APCs ran
+// (WSA_WAIT_IO_COMPLETION). WSA_INFINITE never passes. It stands for the system
+// call of that name.
+func (t *Thread) SleepEx(milliseconds uint32, alertable bool) uint32 {
+	if !t.bound {
+		if milliseconds == spi.WSA_INFINITE {
+			select {}
+		}
+		time.Sleep(timeoutOf(milliseconds))
+		return 0
+	}
+	if t.waiter.Sleep(timeoutOf(milliseconds), alertable).Reason == wait.APC {
+		return spi.WSA_WAIT_IO_COMPLETION
+	}
+	return 0
+}
+
+func timeoutOf(milliseconds uint32) time.Duration {
+	if milliseconds == spi.WSA_INFINITE {
+		return wait.Infinite
+	}
+	return time.Duration(milliseconds) * time.Millisecond
+}
