@@ -1,0 +1,115 @@
+package trace
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"upcall.dev/layer"
+	"upcall.dev/spi"
+)
+
+// defaultPreview is how many bytes of a transfer a line shows.
+const defaultPreview = 64
+
+// mostPreview bounds the preview option, so that a line stays one write.
+const mostPreview = 1 << 16
+
+var options = []spi.Option{
+	{Name: "file", Help: "file to append to, such as /var/log/net.trace; without it the lines go to standard error"},
+	{Name: "format", Default: "text", Help: "text or json, one object a line"},
+	{Name: "data", Default: "off", Help: "on shows what every transfer carries, for programs whose reads and writes bypass the layers"},
+	{Name: "preview", Default: strconv.Itoa(defaultPreview), Help: "bytes of each transfer that data=on shows, up to 65536"},
+	{Name: "calls", Default: "all", Help: "functions to trace, such as connect+accept+closesocket"},
+}
+
+// config is the options, read.
+type config struct {
+	file    string
+	json    bool
+	data    bool
+	preview int
+	calls   uint32 // bit per function
+}
+
+func parse(o spi.Options) (config, error) {
+	c := config{file: o["file"], preview: defaultPreview, calls: ^uint32(0)}
+	if name, set := o["file"]; set && name == "" {
+		return c, fmt.Errorf("file=%q names no file: give a path, or leave it out for standard error", name)
+	}
+	format, err := layer.Choice(o, "format", "text", "json")
+	if err != nil {
+		return c, err
+	}
+	data, err := layer.Choice(o, "data", "off", "on")
+	if err != nil {
+		return c, err
+	}
+	c.json, c.data = format == "json", data == "on"
+	if value, set := o["preview"]; set {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 0 || n > mostPreview {
+			return c, fmt.Errorf("preview=%q is no number of bytes: choose 0 to %d", value, mostPreview)
+		}
+		c.preview = n
+	}
+	if value, set := o["calls"]; set && value != "all" {
+		if c.calls, err = parseCalls(value); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// check reads the options when the layer is loaded. A trace file that cannot
+// be written is found here, where somebody reads the error.
+func check(o spi.Options) error {
+	c, err := parse(o)
+	if err != nil || c.file == "" {
+		return err
+	}
+	f, err := open(c.file)
+	if err != nil {
+		return fmt.Errorf("file=%q cannot be written, choose another: %w", c.file, err)
+	}
+	return f.Close()
+}
+
+func open(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+}
+
+// functions is the thirty names, in the procedure table's order; a function's
+// index is its bit in config.calls.
+var functions = func() (names []string) {
+	t := reflect.TypeFor[spi.Provider]()
+	for i := range t.NumMethod() {
+		names = append(names, t.Method(i).Name)
+	}
+	return names
+}()
+
+func bit(function string) uint32 { return 1 << slices.Index(functions, function) }
+
+func parseCalls(list string) (mask uint32, err error) {
+	for _, name := range strings.FieldsFunc(list, func(r rune) bool { return r == '+' || r == ',' || r == ' ' }) {
+		i := slices.IndexFunc(functions, func(f string) bool {
+			return strings.EqualFold(f, name) || strings.EqualFold(strings.TrimPrefix(f, "WSP"), name)
+		})
+		if i < 0 {
+			short := make([]string, len(functions))
+			for i, f := range functions {
+				short[i] = strings.ToLower(strings.TrimPrefix(f, "WSP"))
+			}
+			return 0, fmt.Errorf("calls=%q: no function is called %q: join some of %s with +", list, name, strings.Join(short, ", "))
+		}
+		mask |= 1 << i
+	}
+	if mask == 0 {
+		return 0, fmt.Errorf("calls=%q names no function: write some joined with +, such as connect+accept", list)
+	}
+	return mask, nil
+}
