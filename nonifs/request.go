@@ -1,0 +1,103 @@
+package nonifs
+
+import (
+	"upcall.dev/spi"
+)
+
+// Request is what a provider keeps of an overlapped request: where and how its
+// outcome is told. The zero value is no request.
+//
+// The protocol of the OVERLAPPED fields: Begin stores
+// WSS_OPERATION_IN_PROGRESS in Internal and resets the event; Complete stores
+// the flags in Offset and the error in OffsetHigh, then either lets the DLL
+// store InternalHigh and Internal and notify (WPUCompleteOverlappedRequest),
+// or, with a completion routine, stores them and queues the routine to the
+// thread that started the operation (WPUQueueApc).
+// Source: nf-ws2spi-wpucompleteoverlappedrequest.
+type Request struct {
+	ov      *spi.Overlapped
+	routine spi.CompletionRoutine
+	thread  spi.ThreadID
+	opened  bool // thread came from WPUOpenCurrentThread
+}
+
+func (r *Request) overlapped() bool { return r.ov != nil }
+
+// BeginRequest starts an overlapped request with the arguments that a WSP
+// function was given. ov must not be nil. WSA_INVALID_HANDLE when ov's event
+// is not one.
+func (h *Host) BeginRequest(ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) (Request, spi.Errno) {
+	r := Request{ov: ov, routine: routine}
+	switch {
+	case routine == nil:
+		if ev := ov.HEvent.Untagged(); ev != spi.InvalidEvent && h.Upcalls().WPUResetEvent(ev) != 0 {
+			return Request{}, spi.WSA_INVALID_HANDLE
+		}
+	case thread != nil:
+		r.thread = *thread
+	default:
+		if errno := h.Upcalls().WPUOpenCurrentThread(&r.thread); errno != 0 {
+			return Request{}, errno
+		}
+		r.opened = true
+	}
+	ov.Offset, ov.OffsetHigh = 0, 0
+	ov.Start()
+	return r, 0
+}
+
+// Fail ends a request whose start failed, which is never indicated.
+func (h *Host) Fail(r *Request, errno spi.Errno) {
+	r.ov.OffsetHigh = uint32(errno)
+	r.ov.Complete(errno, 0)
+	h.closeThread(r)
+}
+
+// Complete tells the outcome of a request that was started on handle s. After
+// the last WSPCleanup it only stores it. No lock may be held.
+func (h *Host) Complete(s spi.Socket, r *Request, errno spi.Errno, transferred, flags uint32) {
+	ov := r.ov
+	ov.Offset, ov.OffsetHigh = flags, uint32(errno)
+	switch {
+	case h.quiet.Load():
+		ov.Complete(errno, transferred)
+	case r.routine == nil:
+		h.DLL().WPUCompleteOverlappedRequest(s, ov, errno, transferred)
+		return
+	default:
+		ov.Complete(errno, transferred)
+		routine := r.routine
+		h.Upcalls().WPUQueueApc(&r.thread, func(uintptr) { routine(errno, transferred, ov, flags) }, 0)
+	}
+	h.closeThread(r)
+}
+
+func (h *Host) closeThread(r *Request) {
+	if r.opened {
+		h.Upcalls().WPUCloseThread(&r.thread)
+	}
+}
+
+// finish completes the request of an op and lets its handle go.
+func (r *Request) finish(o *op) {
+	d := o.handle
+	d.host.Complete(d.Socket(), r, o.errno, o.n, o.flags)
+	d.End()
+}
+
+// OverlappedResult is WSPGetOverlappedResult for requests that ended through
+// [Host.Complete]. WSA_IO_INCOMPLETE, WSA_INVALID_HANDLE (nothing to wait for),
+// WSAEFAULT, or the operation's own error.
+func (h *Host) OverlappedResult(ov *spi.Overlapped, transferred *uint32, wait bool, flags *uint32) spi.Errno {
+	if ov == nil || transferred == nil || flags == nil {
+		return spi.WSAEFAULT
+	}
+	if ov.InProgress() && wait && h.DLL().WaitForEvent(ov.HEvent.Untagged(), spi.WSA_INFINITE) == spi.WSA_WAIT_FAILED {
+		return spi.WSA_INVALID_HANDLE
+	}
+	if ov.InProgress() {
+		return spi.WSA_IO_INCOMPLETE
+	}
+	*transferred, *flags = uint32(ov.InternalHigh), ov.Offset
+	return spi.Errno(ov.OffsetHigh)
+}

@@ -1,0 +1,302 @@
+package nonifs
+
+import (
+	"time"
+
+	"upcall.dev/spi"
+)
+
+// WSPRecv receives.
+func (b *Base) WSPRecv(s spi.Socket, bufs []spi.Buf, received, flags *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
+	return b.receive(s, bufs, received, flags, nil, nil, ov, routine, thread)
+}
+
+// WSPRecvFrom receives and, from a datagram socket, stores the sender.
+func (b *Base) WSPRecvFrom(s spi.Socket, bufs []spi.Buf, received, flags *uint32, from []byte, fromLen *int32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
+	if (from == nil) != (fromLen == nil) {
+		return spi.WSAEFAULT
+	}
+	return b.receive(s, bufs, received, flags, from, fromLen, ov, routine, thread)
+}
+
+func (b *Base) receive(s spi.Socket, bufs []spi.Buf, received, flags *uint32, from []byte, fromLen *int32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
+	h, errno := b.handles.Lookup(s)
+	if errno != 0 {
+		return errno
+	}
+	e := h.Value
+	if flags == nil || received == nil && ov == nil {
+		return spi.WSAEFAULT
+	}
+	asked := *flags
+	if errno := e.checkReceive(asked); errno != 0 {
+		return errno
+	}
+	q := e.rx.Load()
+	switch {
+	case q != nil:
+	case e.datagram:
+		return spi.WSAEINVAL
+	default:
+		return spi.WSAENOTCONN
+	}
+	var request Request
+	if ov != nil {
+		if !e.overlapped {
+			return spi.WSAEINVAL
+		}
+		if request, errno = b.BeginRequest(ov, routine, thread); errno != 0 {
+			return errno
+		}
+	}
+
+	c := cursor{bufs: bufs}
+	var done finished
+	q.mu.Lock()
+	errno = spi.WSAEWOULDBLOCK
+	if q.readers.last == nil || q.finished() {
+		errno = q.receive(&c, asked, from, fromLen, &done)
+	}
+	q.afterReceive()
+	if errno == spi.WSAEWOULDBLOCK && ov == nil && e.nonblocking.Load() && c.n > 0 {
+		errno = 0 // MSG_WAITALL does not wait here
+	}
+	if errno != spi.WSAEWOULDBLOCK || ov == nil && e.nonblocking.Load() {
+		q.mu.Unlock()
+		done.tell()
+		return b.atOnce(&h.descriptor, &request, c.n, received, flags, errno)
+	}
+	o := b.waiting(c, request)
+	o.flags, o.from, o.fromLen, o.handle = asked, from, fromLen, &h.descriptor
+	if errno := o.listIn(&q.readers); errno != 0 {
+		q.mu.Unlock()
+		done.tell()
+		return b.refused(o, errno)
+	}
+	q.mu.Unlock()
+	done.tell()
+	if ov != nil {
+		return spi.WSA_IO_PENDING
+	}
+	errno = e.awaitOp(q, o, e.currentOptions().rcvTimeout())
+	if o.n > 0 && (errno == spi.WSAETIMEDOUT || errno == spi.WSAEINTR) {
+		errno = 0 // MSG_WAITALL keeps what came
+	}
+	*received = o.n
+	if errno == 0 || errno == spi.WSAEMSGSIZE {
+		*flags = 0
+	}
+	o.release()
+	return errno
+}
+
+// checkReceive refuses the flags that no Endpoint supports.
+func (e *Endpoint) checkReceive(flags uint32) spi.Errno {
+	const known = spi.MSG_PEEK | spi.MSG_WAITALL | spi.MSG_PUSH_IMMEDIATE
+	if flags&^known != 0 {
+		return spi.WSAEOPNOTSUPP
+	}
+	if flags&spi.MSG_WAITALL != 0 && (e.datagram || flags&spi.MSG_PEEK != 0) {
+		return spi.WSAEOPNOTSUPP
+	}
+	return 0
+}
+
+// waiting returns the op of a call that must wait.
+func (b *Base) waiting(c cursor, request Request) *op {
+	if request.overlapped() {
+		return newRequest(c, request)
+	}
+	return newBlocked(c)
+}
+
+// listIn puts the op into its list unless its descriptor is closed. The caller
+// holds the list's lock.
+func (o *op) listIn(l *opList) spi.Errno {
+	if o.request.overlapped() {
+		if !o.handle.Begin() {
+			return spi.WSAENOTSOCK
+		}
+	} else if o.handle.closed() {
+		return spi.WSAENOTSOCK
+	}
+	l.push(o)
+	return 0
+}
+
+// refused ends an op that listIn refused.
+func (b *Base) refused(o *op, errno spi.Errno) spi.Errno {
+	if o.request.overlapped() {
+		b.Fail(&o.request, errno)
+	} else {
+		o.release()
+	}
+	return errno
+}
+
+// atOnce ends a call that need not wait, overlapped or not.
+func (b *Base) atOnce(d *descriptor, request *Request, n uint32, transferred, flags *uint32, errno spi.Errno) spi.Errno {
+	if request.overlapped() && errno != 0 {
+		b.Fail(request, errno)
+		return errno
+	}
+	if transferred != nil {
+		*transferred = n
+	}
+	if errno != 0 && errno != spi.WSAEMSGSIZE {
+		return errno
+	}
+	if flags != nil {
+		*flags = 0
+	}
+	if request.overlapped() {
+		b.Complete(d.Socket(), request, 0, n, 0)
+	}
+	return errno
+}
+
+// awaitOp waits for a blocked call's op, which is in one of q's lists.
+func (e *Endpoint) awaitOp(q *Queue, o *op, timeout time.Duration) spi.Errno {
+	errno := e.base.Await(o.wake, timeout, o.handle.entry)
+	if errno == 0 {
+		return o.errno
+	}
+	q.mu.Lock()
+	withdrawn := o.list != nil && o.list.remove(o)
+	q.mu.Unlock()
+	if withdrawn {
+		return errno
+	}
+	<-o.wake
+	return o.errno
+}
+
+// WSPSend sends.
+func (b *Base) WSPSend(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
+	return b.send(s, bufs, sent, flags, nil, spi.WSAENOTCONN, ov, routine, thread)
+}
+
+// WSPSendTo sends, a datagram to the given address.
+func (b *Base) WSPSendTo(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, to []byte, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
+	return b.send(s, bufs, sent, flags, to, spi.WSAEDESTADDRREQ, ov, routine, thread)
+}
+
+func (b *Base) send(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, to []byte, noPeer spi.Errno, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
+	h, errno := b.handles.Lookup(s)
+	if errno != 0 {
+		return errno
+	}
+	e := h.Value
+	if sent == nil && ov == nil {
+		return spi.WSAEFAULT
+	}
+	if flags&^(spi.MSG_DONTROUTE) != 0 {
+		return spi.WSAEOPNOTSUPP
+	}
+	q, address, errno := e.route(to, noPeer, bufs)
+	if errno != 0 {
+		return errno
+	}
+	var request Request
+	if ov != nil {
+		if !e.overlapped {
+			return spi.WSAEINVAL
+		}
+		if request, errno = b.BeginRequest(ov, routine, thread); errno != 0 {
+			return errno
+		}
+	}
+
+	c := cursor{bufs: bufs}
+	var done finished
+	q.mu.Lock()
+	errno = q.submit(&c, address, &done)
+	if errno == spi.WSAEWOULDBLOCK && ov == nil && e.nonblocking.Load() {
+		e.rearmWrite(q)
+		if c.n > 0 {
+			errno = 0
+		}
+		q.mu.Unlock()
+		done.tell()
+		*sent = c.n
+		return errno
+	}
+	if errno != spi.WSAEWOULDBLOCK {
+		q.mu.Unlock()
+		done.tell()
+		return b.atOnce(&h.descriptor, &request, c.n, sent, nil, errno)
+	}
+	o := b.waiting(c, request)
+	o.handle = &h.descriptor
+	o.to = address
+	if errno := o.listIn(&q.writers); errno != 0 {
+		q.mu.Unlock()
+		done.tell()
+		return b.refused(o, errno)
+	}
+	q.mu.Unlock()
+	done.tell()
+	if ov != nil {
+		return spi.WSA_IO_PENDING
+	}
+	errno = e.awaitOp(q, o, e.currentOptions().sndTimeout())
+	if o.n > 0 && !e.datagram && (errno == spi.WSAETIMEDOUT || errno == spi.WSAEINTR) {
+		errno = 0 // a part was sent, which the caller must know
+	}
+	*sent = o.n
+	o.release()
+	return errno
+}
+
+// route finds the queue to send to. noPeer is the error when neither to nor a
+// connection says where.
+func (e *Endpoint) route(to []byte, noPeer spi.Errno, bufs []spi.Buf) (*Queue, []byte, spi.Errno) {
+	if e.datagram {
+		e.mu.Lock()
+		ended := e.options != nil && e.options.sendEnded
+		connected := e.state == stateConnected
+		e.mu.Unlock()
+		if ended {
+			return nil, nil, spi.WSAESHUTDOWN
+		}
+		if len(to) == 0 && !connected {
+			return nil, nil, noPeer
+		}
+		return e.lower.Route(to, spi.BufsLen(bufs))
+	}
+	q := e.tx.Load()
+	if q == nil {
+		return nil, nil, spi.WSAENOTCONN
+	}
+	return q, nil, 0
+}
+
+// WSPGetOverlappedResult gives the outcome of an operation.
+func (b *Base) WSPGetOverlappedResult(s spi.Socket, ov *spi.Overlapped, transferred *uint32, wait bool, flags *uint32) spi.Errno {
+	if _, errno := b.handles.Lookup(s); errno != 0 {
+		return errno
+	}
+	return b.OverlappedResult(ov, transferred, wait, flags)
+}
+
+// WSPRecvDisconnect refuses disconnect data, which no Endpoint has.
+func (b *Base) WSPRecvDisconnect(s spi.Socket, data *spi.Buf) spi.Errno {
+	if data != nil && data.Len > 0 {
+		if _, errno := b.handles.Lookup(s); errno != 0 {
+			return errno
+		}
+		return spi.WSAENOPROTOOPT
+	}
+	return b.WSPShutdown(s, spi.SD_RECEIVE)
+}
+
+// WSPSendDisconnect ends sending; disconnect data is refused.
+func (b *Base) WSPSendDisconnect(s spi.Socket, data *spi.Buf) spi.Errno {
+	if data != nil && data.Len > 0 {
+		if _, errno := b.handles.Lookup(s); errno != 0 {
+			return errno
+		}
+		return spi.WSAENOPROTOOPT
+	}
+	return b.WSPShutdown(s, spi.SD_SEND)
+}
