@@ -10,7 +10,7 @@ import (
 
 // network is the address space of one provider.
 //
-// Lock order: network.mu is never held across a call to an Endpoint or a Queue.
+// Lock order: network.mu comes before the locks of Endpoint and Queue.
 type network struct {
 	mu      sync.Mutex // guards everything below and the fields of socket that say so
 	streams ports

@@ -108,7 +108,7 @@ func (s *socket) bind(a netip.AddrPort) spi.Errno {
 }
 
 // openDatagrams gives a datagram socket that just got its address its queue.
-// The caller holds network.mu, which nothing below takes.
+// The caller holds network.mu.
 func (s *socket) openDatagrams() {
 	own := s.local
 	if own.Addr().IsUnspecified() {
