@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +16,7 @@ const maxSockaddr = unix.SizeofSockaddrAny
 type programSocket struct {
 	fd, domain int
 	blocking   bool
+	multipath  bool // MPTCP, which chains join but cannot connect themselves
 }
 
 // connect decides about one connect(2). Everything after the two reads from
@@ -47,30 +47,33 @@ func (s *server) connect(n *notification) {
 		_ = unix.Close(fd)
 		return
 	}
-	domain, tcp := socketKind(fd)
-	if !tcp {
+	p, ok := describeSocket(fd)
+	if !ok {
 		_ = unix.Close(fd)
-		if domain == unix.AF_INET || domain == unix.AF_INET6 {
+		if p.domain == unix.AF_INET || p.domain == unix.AF_INET6 {
 			s.reportOnce(n, "connect", "connects a socket that is not TCP, which is not carried: it works as without upcall")
 		}
 		s.pass(n)
 		return
 	}
-	s.connectTCP(n, programSocket{fd: fd, domain: domain, blocking: isBlocking(fd)}, name)
+	s.connectTCP(n, p, name)
 }
 
-func socketKind(fd int) (domain int, tcp bool) {
-	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
-	if err != nil || domain != unix.AF_INET && domain != unix.AF_INET6 {
-		return domain, false
+// describeSocket reports whether fd is a TCP socket.
+func describeSocket(fd int) (p programSocket, tcp bool) {
+	p.fd = fd
+	var err error
+	if p.domain, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || p.domain != unix.AF_INET && p.domain != unix.AF_INET6 {
+		return p, false
 	}
 	protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
-	return domain, err == nil && (protocol == unix.IPPROTO_TCP || protocol == unix.IPPROTO_MPTCP)
-}
-
-func isBlocking(fd int) bool {
+	if err != nil || protocol != unix.IPPROTO_TCP && protocol != unix.IPPROTO_MPTCP {
+		return p, false
+	}
+	p.multipath = protocol == unix.IPPROTO_MPTCP
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-	return err == nil && flags&unix.O_NONBLOCK == 0
+	p.blocking = err == nil && flags&unix.O_NONBLOCK == 0
+	return p, true
 }
 
 // connectTCP owns p.fd.
@@ -106,8 +109,13 @@ func (s *server) connectTCP(n *notification, p programSocket, name sockaddr) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &connection{
-		cookie: cookie, domain: p.domain, target: target, cancel: cancel, done: make(chan struct{}),
-		own: s.chain.connectsOwn(p.domain),
+		cookie: cookie, domain: p.domain, target: orLoopback(target), cancel: cancel, done: make(chan struct{}),
+		own: !p.multipath && s.chain.connectsOwn(p.domain),
+	}
+	attempt := &attempt{s: s, n: *n, c: c, socket: p, started: time.Now()}
+	if c.own {
+		cancel()
+		c.cancel = attempt.abandon
 	}
 	if other := s.table.add(c); other != nil { // two threads at once
 		cancel()
@@ -117,12 +125,26 @@ func (s *server) connectTCP(n *notification, p programSocket, name sockaddr) {
 		}
 		return
 	}
-	attempt := &attempt{s: s, n: *n, c: c, socket: p, started: time.Now()}
 	if c.own {
 		attempt.connectOwn()
 	} else {
 		attempt.connectJoined(ctx)
 	}
+}
+
+// orLoopback does what the kernel does with a connect to no address in
+// particular.
+func orLoopback(target netip.AddrPort) netip.AddrPort {
+	ip := target.Addr()
+	switch {
+	case ip.Is4In6() && ip.Unmap().IsUnspecified():
+		return netip.AddrPortFrom(netip.AddrFrom16(loopbacks[0].As16()), target.Port())
+	case ip.Is4() && ip.IsUnspecified():
+		return netip.AddrPortFrom(loopbacks[0], target.Port())
+	case ip.IsUnspecified():
+		return netip.AddrPortFrom(loopbacks[1], target.Port())
+	}
+	return target
 }
 
 func isV6Only(fd int) bool {
@@ -155,10 +177,6 @@ func (s *server) connectAgain(n *notification, p programSocket, c *connection) b
 		clearSocketError(p.fd)
 		_ = unix.Close(p.fd)
 		s.fail(n, errno)
-	case c.own && !isUnconnected(p.fd):
-		errno := s.chain.connectOwn(p.fd, c.target)
-		s.chain.release(p.fd)
-		s.fail(n, errno)
 	case isUnconnected(p.fd):
 		s.table.remove(c)
 		return false
@@ -166,7 +184,7 @@ func (s *server) connectAgain(n *notification, p programSocket, c *connection) b
 		// The kernel says 0 the first time and then EISCONN. The address
 		// counts only should the socket have been disconnected just now: then
 		// nobody answers there.
-		errno := connectSocket(p.fd, sockaddrFor(p.domain, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)))
+		errno := connectSocket(p.fd, sockaddrFor(p.domain, netip.AddrPortFrom(loopbacks[0], 0)))
 		_ = unix.Close(p.fd)
 		s.fail(n, errno)
 	}
@@ -181,251 +199,6 @@ func isUnconnected(fd int) bool {
 }
 
 func clearSocketError(fd int) { _, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR) }
-
-// attempt is one trapped connect(2) that takes its time.
-type attempt struct {
-	s        *server
-	n        notification
-	c        *connection
-	socket   programSocket
-	started  time.Time
-	answered atomic.Bool
-	timer    *time.Timer
-	follower bool // waits for another attempt's outcome
-}
-
-// answer answers the system call, unless that has been done.
-func (a *attempt) answer(errno unix.Errno) {
-	if a.answered.CompareAndSwap(false, true) {
-		a.s.fail(&a.n, errno)
-	}
-}
-
-// answerOutcome answers with the connection's outcome, which the program then
-// has been told.
-func (a *attempt) answerOutcome() {
-	if !a.answered.CompareAndSwap(false, true) {
-		return
-	}
-	a.c.mu.Lock()
-	errno := a.c.errno
-	if errno != 0 {
-		if a.c.told {
-			errno = unix.ECONNABORTED // as the kernel does once the error is taken
-		}
-		a.c.told = true
-	}
-	a.c.mu.Unlock()
-	if errno != 0 {
-		a.s.table.remove(a.c)
-	}
-	a.s.fail(&a.n, errno)
-}
-
-// connectOwn lets an IFS chain connect the program's own socket.
-func (a *attempt) connectOwn() {
-	c, p := a.c, a.socket
-	a.watch()
-	errno := a.s.chain.connectOwn(p.fd, c.target)
-	a.unwatch()
-	peer, peerErrno := socketName(unix.SYS_GETPEERNAME, p.fd, p.domain)
-	redirected := peerErrno != 0 || peer != c.target
-	a.s.chain.release(p.fd)
-
-	c.cancel()
-	c.mu.Lock()
-	if c.ended { // timed out meanwhile
-		c.mu.Unlock()
-		return
-	}
-	c.end(0)
-	abandoned := a.answered.Load() // a signal: the program asks SO_ERROR
-	switch {
-	case errno == unix.EINPROGRESS, errno == 0 && redirected:
-		a.s.table.settle(c)
-	case errno != 0 && abandoned:
-		c.errno = errno
-		a.s.table.settle(c)
-	default:
-		a.s.table.remove(c)
-	}
-	c.mu.Unlock()
-	a.answer(errno)
-}
-
-// connectJoined connects a socket of the chain and joins the program's to it.
-func (a *attempt) connectJoined(ctx context.Context) {
-	c, p := a.c, a.socket
-	defer c.cancel()
-	if !isUnconnected(p.fd) {
-		a.refuse(unix.EISCONN)
-		return
-	}
-	if !p.blocking {
-		if errno := a.s.joiner.hold(p, c.target.Addr()); errno != unix.EINPROGRESS {
-			a.refuse(errno)
-			return
-		}
-		c.mu.Lock()
-		c.held = true
-		c.mu.Unlock()
-		a.answer(unix.EINPROGRESS)
-	}
-	a.watch()
-	remote, err := a.s.chain.dial(ctx, c.target)
-	a.unwatch()
-
-	c.mu.Lock()
-	if c.ended { // timed out meanwhile
-		c.mu.Unlock()
-		_ = unix.Close(p.fd)
-		if err == nil {
-			reset(remote)
-		}
-		return
-	}
-	if err != nil {
-		a.failLocked(connectErrno(err))
-		c.mu.Unlock()
-		_ = unix.Close(p.fd)
-		a.answerIfBlocked()
-		return
-	}
-	held := c.held
-	c.joining = true
-	c.mu.Unlock()
-
-	local, errno := a.s.joiner.join(p, c.target.Addr(), held)
-	c.mu.Lock()
-	if errno != 0 {
-		a.failLocked(errno)
-	} else {
-		c.end(0)
-	}
-	c.mu.Unlock()
-	_ = unix.Close(p.fd)
-	if errno != 0 {
-		reset(remote)
-		a.answerIfBlocked()
-		return
-	}
-	a.s.startRelay(c, local, remote)
-	a.answer(0)
-}
-
-// refuse ends an attempt that has not begun.
-func (a *attempt) refuse(errno unix.Errno) {
-	a.c.mu.Lock()
-	a.c.told = true
-	a.c.end(errno)
-	a.c.mu.Unlock()
-	a.s.table.remove(a.c)
-	_ = unix.Close(a.socket.fd)
-	a.answer(errno)
-}
-
-// failLocked ends the connection with an errno. A socket in SYN hold is shut
-// down, so that the program's poll reports an error and SO_ERROR is asked.
-func (a *attempt) failLocked(errno unix.Errno) {
-	a.c.end(errno)
-	a.s.table.settle(a.c)
-	if a.c.held {
-		_ = unix.Shutdown(a.socket.fd, unix.SHUT_RDWR)
-	}
-}
-
-// answerIfBlocked tells a caller that still waits in connect the outcome.
-func (a *attempt) answerIfBlocked() {
-	if !a.answered.Load() {
-		a.answerOutcome()
-	}
-}
-
-// Times of the watch over an attempt: how soon it looks first, and then how
-// often, whether the caller has a signal or is gone.
-const (
-	firstLook = 25 * time.Millisecond
-	laterLook = 100 * time.Millisecond
-)
-
-// watch looks after an attempt that takes long: it interrupts the system call
-// for a signal or SO_SNDTIMEO, gives up when the caller has been killed, and
-// ends the attempt after the connect timeout.
-func (a *attempt) watch() {
-	a.s.work.Add(1)
-	a.c.mu.Lock()
-	a.timer = time.AfterFunc(firstLook, a.look)
-	a.c.mu.Unlock()
-}
-
-// unwatch ends the watch; look may still run once.
-func (a *attempt) unwatch() {
-	a.c.mu.Lock()
-	defer a.c.mu.Unlock()
-	if a.timer != nil && a.timer.Stop() {
-		a.s.work.Done()
-	}
-	a.timer = nil
-}
-
-func (a *attempt) look() {
-	waiting := !a.answered.Load()
-	signalled := waiting && a.socket.blocking && hasSignal(int(a.n.TID))
-	killed := waiting && !stillWaiting(a.s.listener, a.n.ID)
-
-	c := a.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ended || c.joining || a.timer == nil {
-		a.timer = nil
-		a.s.work.Done()
-		return
-	}
-	elapsed := time.Since(a.started)
-	switch {
-	case killed && !a.follower:
-		c.cancel()
-	case signalled && a.detachLocked():
-		a.answer(restartSystemCall)
-	case waiting && a.socket.blocking && a.sendTimedOut(elapsed) && a.detachLocked():
-		a.answer(unix.EINPROGRESS)
-	case elapsed > a.s.connectTimeout && !a.follower:
-		a.timedOutLocked()
-		a.timer = nil
-		a.s.work.Done()
-		return
-	}
-	a.timer.Reset(laterLook)
-}
-
-// detachLocked makes the connect go on without its caller, as the kernel's
-// does after EINTR: the program may poll the socket for the outcome.
-func (a *attempt) detachLocked() bool {
-	if a.c.own || a.c.held {
-		return true
-	}
-	a.c.held = a.s.joiner.hold(a.socket, a.c.target.Addr()) == unix.EINPROGRESS
-	return a.c.held
-}
-
-// sendTimedOut reports whether the socket's SO_SNDTIMEO, which bounds a
-// blocking connect, has passed.
-func (a *attempt) sendTimedOut(elapsed time.Duration) bool {
-	limit, err := unix.GetsockoptTimeval(a.socket.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO)
-	return err == nil && limit.Nano() > 0 && elapsed > time.Duration(limit.Nano())
-}
-
-func (a *attempt) timedOutLocked() {
-	a.s.log(fmt.Sprintf("%s has not connected to %v within %v: the program gets ETIMEDOUT; look at the chain's providers, or allow more time with the connect timeout",
-		a.s.chain.describe(a.c.domain), a.c.target, a.s.connectTimeout))
-	a.c.cancel()
-	a.failLocked(unix.ETIMEDOUT)
-	if a.answered.CompareAndSwap(false, true) {
-		a.c.told = true
-		a.s.table.remove(a.c)
-		a.s.fail(&a.n, unix.ETIMEDOUT)
-	}
-}
 
 // borrowRefused answers a connect whose socket cannot be had.
 func (s *server) borrowRefused(n *notification, err error) {

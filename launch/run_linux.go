@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -54,7 +55,11 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 		return exitCodeOf(err), err
 	}
 	l.warnSetuid(path)
-	chain, err := openChain(l.Catalog, l.Log)
+	application, err := filepath.Abs(inDir(path, o.Dir))
+	if err != nil {
+		return ExitLaunchFailed, err
+	}
+	chain, err := openChain(l.Catalog, application, l.Log)
 	if err != nil {
 		return ExitLaunchFailed, err
 	}
@@ -85,7 +90,7 @@ func (l *launcher) warnSetuid(path string) {
 	}
 }
 
-func (l *launcher) run(ctx context.Context, path string, chain closableChain) (int, error) {
+func (l *launcher) run(ctx context.Context, path string, chain chain) (int, error) {
 	cmd := &exec.Cmd{
 		Path: path, Args: append([]string{l.Program}, l.Args...), Env: l.Env, Dir: l.Dir,
 		Stdin: l.Stdin, Stdout: l.Stdout, Stderr: l.Stderr,

@@ -1,0 +1,192 @@
+package launch
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// attempt is one trapped connect(2) that takes its time.
+type attempt struct {
+	s         *server
+	n         notification
+	c         *connection
+	socket    programSocket
+	started   time.Time
+	answered  atomic.Bool
+	timer     *time.Timer
+	follower  bool // waits for another attempt's outcome
+	abandoned bool // under c.mu: the chain was given up on, and the dup with it
+}
+
+// answer answers the system call, unless that has been done.
+func (a *attempt) answer(errno unix.Errno) {
+	if a.answered.CompareAndSwap(false, true) {
+		a.s.fail(&a.n, errno)
+	}
+}
+
+// answerOutcome answers with the connection's outcome, which the program then
+// has been told.
+func (a *attempt) answerOutcome() {
+	if !a.answered.CompareAndSwap(false, true) {
+		return
+	}
+	a.c.mu.Lock()
+	errno := a.c.errno
+	if errno != 0 {
+		if a.c.told {
+			errno = unix.ECONNABORTED // as the kernel does once the error is taken
+		}
+		a.c.told = true
+	}
+	a.c.mu.Unlock()
+	if errno != 0 {
+		a.s.table.remove(a.c)
+	}
+	a.s.fail(&a.n, errno)
+}
+
+// connectOwn lets an IFS chain connect the program's own socket.
+func (a *attempt) connectOwn() {
+	c, p := a.c, a.socket
+	a.watch()
+	errno := a.s.chain.connectOwn(p.fd, c.target)
+	a.unwatch()
+
+	c.mu.Lock()
+	if a.abandoned { // the dup is gone
+		if !c.ended {
+			c.told = true
+			c.end(unix.ECONNABORTED)
+			a.s.table.remove(c)
+		}
+		c.mu.Unlock()
+		a.answer(unix.ECONNABORTED)
+		return
+	}
+	c.end(0)
+	if a.answered.Load() { // interrupted by a signal: the program asks SO_ERROR
+		c.errno = errno
+	}
+	c.mu.Unlock()
+	peer, peerErrno := socketName(unix.SYS_GETPEERNAME, p.fd, p.domain)
+	a.s.chain.release(p.fd)
+	redirected := peerErrno == 0 && peer != c.target
+	if errno == unix.EINPROGRESS || redirected || c.errno != 0 {
+		a.s.table.settle(c)
+	} else {
+		a.s.table.remove(c)
+	}
+	a.answer(errno)
+}
+
+// abandonLocked gives up connecting the program's own socket; the caller holds
+// c.mu. Closing the dup makes the chain return.
+func (a *attempt) abandonLocked() {
+	if a.abandoned || a.c.ended {
+		return
+	}
+	a.abandoned = true
+	a.s.work.Add(1)
+	go func() {
+		defer a.s.work.Done()
+		a.s.chain.release(a.socket.fd)
+	}()
+}
+
+func (a *attempt) abandon() {
+	a.c.mu.Lock()
+	defer a.c.mu.Unlock()
+	a.abandonLocked()
+}
+
+// connectJoined connects a socket of the chain and joins the program's to it.
+func (a *attempt) connectJoined(ctx context.Context) {
+	c, p := a.c, a.socket
+	defer c.cancel()
+	if !isUnconnected(p.fd) {
+		a.refuse(unix.EISCONN)
+		return
+	}
+	if !p.blocking {
+		if errno := a.s.joiner.hold(p, c.target.Addr()); errno != unix.EINPROGRESS {
+			a.refuse(errno)
+			return
+		}
+		c.mu.Lock()
+		c.held = true
+		c.mu.Unlock()
+		a.answer(unix.EINPROGRESS)
+	}
+	a.watch()
+	remote, err := a.s.chain.dial(ctx, c.target)
+	a.unwatch()
+
+	c.mu.Lock()
+	if c.ended { // timed out meanwhile
+		c.mu.Unlock()
+		_ = unix.Close(p.fd)
+		if err == nil {
+			reset(remote)
+		}
+		return
+	}
+	if err != nil {
+		a.failLocked(a.s.chain.errno(err))
+		c.mu.Unlock()
+		_ = unix.Close(p.fd)
+		a.answerIfBlocked()
+		return
+	}
+	held := c.held
+	c.joining = true
+	c.mu.Unlock()
+
+	local, errno := a.s.joiner.join(p, c.target.Addr(), held)
+	c.mu.Lock()
+	if errno != 0 {
+		a.failLocked(errno)
+	} else {
+		c.end(0)
+	}
+	c.mu.Unlock()
+	_ = unix.Close(p.fd)
+	if errno != 0 {
+		reset(remote)
+		a.answerIfBlocked()
+		return
+	}
+	a.s.startRelay(c, local, remote)
+	a.answer(0)
+}
+
+// refuse ends an attempt that has not begun.
+func (a *attempt) refuse(errno unix.Errno) {
+	a.c.mu.Lock()
+	a.c.told = true
+	a.c.end(errno)
+	a.c.mu.Unlock()
+	a.s.table.remove(a.c)
+	_ = unix.Close(a.socket.fd)
+	a.answer(errno)
+}
+
+// failLocked ends the connection with an errno. A socket in SYN hold is shut
+// down, so that the program's poll reports an error and SO_ERROR is asked.
+func (a *attempt) failLocked(errno unix.Errno) {
+	a.c.end(errno)
+	a.s.table.settle(a.c)
+	if a.c.held {
+		_ = unix.Shutdown(a.socket.fd, unix.SHUT_RDWR)
+	}
+}
+
+// answerIfBlocked tells a caller that still waits in connect the outcome.
+func (a *attempt) answerIfBlocked() {
+	if !a.answered.Load() {
+		a.answerOutcome()
+	}
+}
