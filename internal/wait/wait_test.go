@@ -28,6 +28,16 @@ func untilArmed(w *Waiter) {
 	}
 }
 
+// crowd registers idle waiters with the events, which gives a Set long lists to
+// walk and so widens the windows in which something may go wrong.
+func crowd(t *testing.T, list []*Event) {
+	for range 300 {
+		w := NewWaiter()
+		w.Wait(list, false, time.Nanosecond, false)
+		t.Cleanup(w.Close)
+	}
+}
+
 func TestManualResetEvent(t *testing.T) {
 	w, e := NewWaiter(), events(1)
 	defer w.Close()
@@ -301,8 +311,9 @@ func TestAutoResetReleasesOne(t *testing.T) {
 // while its setter looks for a waiter. A second Set must not take that for a
 // set event and be lost.
 func TestTwoSetsAtOnceReleaseTwo(t *testing.T) {
-	const rounds = 5000
+	const rounds = 2000
 	e := NewAutoEvent()
+	crowd(t, []*Event{e})
 	waiters := []*Waiter{NewWaiter(), NewWaiter()}
 	released := make(chan struct{})
 	var wg sync.WaitGroup
@@ -321,11 +332,20 @@ func TestTwoSetsAtOnceReleaseTwo(t *testing.T) {
 		for _, w := range waiters {
 			untilArmed(w)
 		}
-		var setters sync.WaitGroup
-		for range waiters {
-			setters.Go(func() { e.Set() })
+		var ready atomic.Int32
+		set := func() {
+			ready.Add(1)
+			for spins := 1; ready.Load() < 2; spins++ {
+				if spins%1000 == 0 {
+					runtime.Gosched()
+				}
+			}
+			e.Set()
 		}
-		setters.Wait()
+		var other sync.WaitGroup
+		other.Go(set)
+		set()
+		other.Wait()
 		for k, w := range waiters {
 			if v := w.word.Load(); v == forEvents {
 				t.Errorf("round %d: two sets left waiter %d asleep", i, k)
@@ -344,55 +364,163 @@ func TestTwoSetsAtOnceReleaseTwo(t *testing.T) {
 }
 
 // TestNoStaleWake is for the hang that a Reset without the lock makes: a setter
-// that still walks the event's list wakes the next wait, the waiter believes
-// that its event was set and loses count. Only the waiter resets the event, so
-// it must find it set each time that it wakes, and it resets it before it looks
-// for work, so no work may be left when it sleeps.
+// that still walks the event's list wakes the waiter's next wait, to which the
+// event was never set. In each round the waiter, awake, sees the first Set as
+// early as it can, resets the event and sleeps; only the second may wake it.
 func TestNoStaleWake(t *testing.T) {
-	const setters, rounds = 2, 20_000
-	list := events(3)
-	idleWaiters := make([]*Waiter, 30) // make the lists longer to walk
-	for i := range idleWaiters {
-		w := NewWaiter()
-		defer w.Close()
-		w.Wait(list, false, time.Nanosecond, false)
-		idleWaiters[i] = w
-	}
-	var work, finished atomic.Int64
+	const rounds = 3000
+	list := events(1)
+	crowd(t, list)
+	var set, seen atomic.Int64
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := range int64(rounds) {
+			list[0].Set()
+			for range 20 { // time for a stale wake to show
+				runtime.Gosched()
+			}
+			set.Store(i + 1)
+			list[0].Set()
+			for spins := 1; seen.Load() <= i; spins++ {
+				if spins%100 == 0 {
+					runtime.Gosched()
+				}
+			}
+		}
+	})
 	w := NewWaiter()
 	defer w.Close()
-	var wg sync.WaitGroup
-	for range setters {
-		wg.Go(func() {
-			for i := range rounds {
-				work.Add(1)
-				list[i%len(list)].Set()
+	w.Wait(list, false, time.Nanosecond, false)
+	stale := 0
+	for i := range int64(rounds) {
+		for spins := 1; w.Wait(list, false, 0, false).Reason == TimedOut; spins++ {
+			if spins%100 == 0 {
+				runtime.Gosched()
 			}
-			finished.Add(1)
-			list[0].Set()
-		})
+		}
+		list[0].Reset()
+		if set.Load() <= i { // else the second Set may be the one just reset
+			w.Wait(list, false, Infinite, false)
+			if set.Load() <= i {
+				stale++
+			}
+			list[0].Reset()
+		}
+		seen.Store(i + 1)
 	}
-	done := int64(0)
-	for {
-		r := w.Wait(list, false, Infinite, true)
-		if r.Reason != Signalled {
-			t.Errorf("%+v", r)
-			break
+	wg.Wait()
+	if stale > 0 {
+		t.Errorf("woken %d times for an event that was not set", stale)
+	}
+}
+
+// TestWakeBesideWait has an event set, or an APC queued, at about the time when
+// the waiter goes to sleep: before, while or after it looks, arms and looks
+// again. Each of them must end its wait.
+func TestWakeBesideWait(t *testing.T) {
+	const rounds, kinds = 30_000, 3
+	list := []*Event{NewEvent(), NewAutoEvent()}
+	w := NewWaiter()
+	var started, ended atomic.Int64
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer w.Close()
+		for i := range int64(rounds) {
+			started.Store(i + 1)
+			r := w.Wait(list, i%kinds == 1, Infinite, true)
+			list[0].Reset()
+			ended.Store(i + 1)
+			if r.Reason == Closed {
+				return
+			}
 		}
-		if !list[r.Index].Signalled() {
-			t.Errorf("woken for event %d, which is not set", r.Index)
-			break
+	})
+	for i := range int64(rounds) {
+		for started.Load() <= i {
+			runtime.Gosched()
 		}
-		list[r.Index].Reset()
-		last := finished.Load() == setters
-		done = work.Load()
-		if last {
-			break
+		for delay := i % 80; delay > 0; delay-- { // a few nanoseconds each
+			ended.Load()
+		}
+		switch i % kinds {
+		case 0:
+			list[i%2].Set()
+		case 1:
+			list[0].Set()
+			list[1].Set()
+		case 2:
+			w.Queue(func(uintptr) {}, 0)
+		}
+		for tries := 0; ended.Load() <= i; tries++ {
+			runtime.Gosched()
+			if tries > 1000 {
+				time.Sleep(time.Millisecond)
+			}
+			if tries > 4000 {
+				t.Errorf("round %d, kind %d: the waiter does not wake", i, i%kinds)
+				list[0].Close()
+				wg.Wait()
+				return
+			}
 		}
 	}
 	wg.Wait()
-	if !t.Failed() && done != setters*rounds {
-		t.Errorf("the waiter saw %d of %d", done, setters*rounds)
+}
+
+// TestAutoResetEventAsMutex has threads hold an event in turns.
+func TestAutoResetEventAsMutex(t *testing.T) {
+	const threads, rounds = 3, 10_000
+	e := NewAutoEvent()
+	crowd(t, []*Event{e})
+	held, total := 0, 0
+	var wg sync.WaitGroup
+	for k := range threads {
+		wg.Go(func() {
+			w := NewWaiter()
+			defer w.Close()
+			list := []*Event{NewEvent(), e}
+			for i := range rounds {
+				if i%3 == k {
+					runtime.Gosched()
+				}
+				w.Wait(list, false, Infinite, i%2 == 0)
+				if held++; held != 1 {
+					t.Errorf("held by %d", held)
+				}
+				total++
+				held--
+				e.Set()
+			}
+		})
+	}
+	e.Set()
+	wg.Wait()
+	if total != threads*rounds {
+		t.Errorf("held %d times, want %d", total, threads*rounds)
+	}
+}
+
+// TestSignalledForAMoment: the waiter arms and sees an auto-reset event set,
+// which the setter then hands to somebody else.
+func TestSignalledForAMoment(t *testing.T) {
+	list := []*Event{NewAutoEvent()}
+	w := NewWaiter()
+	defer w.Close()
+	w.register(list, false)
+	list[0].mu.Lock()
+	list[0].state.Store(signalled)
+	took := make(chan bool)
+	go func() {
+		_, ok := w.arm(list, forEvents)
+		took <- ok
+	}()
+	for range 1000 {
+		runtime.Gosched()
+	}
+	list[0].state.Store(clear)
+	list[0].mu.Unlock()
+	if <-took || w.word.Load() != forEvents {
+		t.Error("the waiter took an event that was not left for it")
 	}
 }
 
