@@ -1,0 +1,169 @@
+//go:build linux
+
+package kernel
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"upcall.dev/spi"
+)
+
+// WSPConnect stands for connect(2). Caller data is refused; there is no callee
+// data, and no QOS.
+func (p *provider) WSPConnect(s spi.Socket, name []byte, callerData, calleeData *spi.Buf, sqos, _ *spi.QOS) spi.Errno {
+	d, e := p.acquire(s)
+	if e != 0 {
+		return e
+	}
+	defer d.release()
+	var to sockaddr
+	if e := to.setWindows(name, d.kind, spi.WSAEAFNOSUPPORT); e != 0 {
+		return e
+	}
+	switch {
+	case callerData != nil && callerData.Len > 0:
+		return spi.WSAEPROTONOSUPPORT
+	case sqos != nil:
+		return spi.WSAEOPNOTSUPP
+	}
+	if calleeData != nil {
+		calleeData.Len = 0
+	}
+	if !d.kind.stream() {
+		return d.connectDatagram(&to)
+	}
+	if connected(d.fd) {
+		return spi.WSAEISCONN
+	}
+	if d.kind != unixStream && (to.unspecified(d.kind) || to.port() == 0) {
+		return spi.WSAEADDRNOTAVAIL
+	}
+	if listening, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); listening != 0 {
+		return spi.WSAEINVAL
+	}
+	if !d.blocking() {
+		e = d.startConnect(&to)
+	} else {
+		e = d.connectBlocking(&to)
+	}
+	d.reenable(spi.FD_CONNECT, e)
+	return e
+}
+
+// connectDatagram sets the default peer; an address of zeros dissolves it.
+func (d *descriptor) connectDatagram(to *sockaddr) spi.Errno {
+	if to.unspecified(d.kind) && to.port() == 0 {
+		return spi.FromErrno(disconnect(d.fd))
+	}
+	if errno := connectNow(d.fd, to); errno != 0 {
+		return spi.FromErrno(errno)
+	}
+	d.setConnected()
+	d.reenable(spi.FD_CONNECT, 0)
+	return 0
+}
+
+// startConnect is connect on a nonblocking stream socket.
+func (d *descriptor) startConnect(to *sockaddr) spi.Errno {
+	errno := connectNow(d.fd, to)
+	if errno == unix.ECONNABORTED && d.has(fConnecting) {
+		// The end of an earlier attempt whose error has been read.
+		errno = connectNow(d.fd, to)
+	}
+	switch errno {
+	case 0:
+		d.newConnection(0)
+		d.setConnected()
+		return 0
+	case unix.EINPROGRESS:
+		d.newConnection(fConnecting | fBound)
+		return spi.WSAEWOULDBLOCK
+	case unix.EAGAIN: // an AF_UNIX listener whose queue is full: nothing was started
+		return spi.WSAECONNREFUSED
+	case unix.EALREADY:
+		return spi.WSAEALREADY
+	case unix.ETIMEDOUT, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ECONNRESET:
+		d.clear(fConnecting)
+		d.failed.Store(0)
+	}
+	return spi.FromErrno(errno)
+}
+
+// connectBlocking is connect on a blocking stream socket: it starts the attempt
+// without blocking, then waits for its end.
+func (d *descriptor) connectBlocking(to *sockaddr) spi.Errno {
+	var wait call
+	defer wait.end()
+	if e := wait.begin(d.p, d.p.entries[d.kind].CatalogEntryID, -1, d); e != 0 {
+		return e
+	}
+	errno := d.connectUnblocked(to)
+	for pause := time.Millisecond; errno == unix.EAGAIN; pause = min(2*pause, 20*time.Millisecond) {
+		// An AF_UNIX listener's queue is full, and nothing tells when it is not.
+		if e := wait.pause(pause); e != 0 {
+			return e
+		}
+		errno = d.connectUnblocked(to)
+	}
+	if errno == unix.EINPROGRESS {
+		for pollNow(d.fd, unix.POLLOUT) == 0 {
+			if e := wait.on(d.fd, unix.POLLOUT); e != 0 {
+				return e
+			}
+		}
+		var failed int32
+		failed, errno = getInt(d.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if errno == 0 {
+			errno = unix.Errno(failed)
+		}
+		if errno == 0 && !connected(d.fd) {
+			errno = unix.ECONNREFUSED // somebody else has read SO_ERROR
+		}
+		if errno != 0 {
+			disconnect(d.fd) // lets the socket try again
+		}
+	}
+	if errno != 0 {
+		return spi.FromErrno(errno)
+	}
+	d.newConnection(0)
+	d.setConnected()
+	return 0
+}
+
+// newConnection forgets an earlier connection or attempt, then sets flags.
+func (d *descriptor) newConnection(flags uint32) {
+	d.err.Store(0)
+	d.failed.Store(0)
+	d.broken.Store(0)
+	d.clear(fConnecting | fConnected | fAborted)
+	d.set(flags)
+}
+
+// connectUnblocked is connect(2) with O_NONBLOCK set meanwhile. A socket that
+// is not connected has no other call that the flag could disturb.
+func (d *descriptor) connectUnblocked(to *sockaddr) unix.Errno {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if errno := setNonblockingFlag(d.fd, true); errno != 0 {
+		return errno
+	}
+	errno := connectNow(d.fd, to)
+	if !d.has(fNonblocking) {
+		setNonblockingFlag(d.fd, false)
+	}
+	return errno
+}
+
+// WSPJoinLeaf is refused: no protocol here has multipoint sessions with roots
+// and leaves. Multicast groups are joined by IP_ADD_MEMBERSHIP.
+func (p *provider) WSPJoinLeaf(s spi.Socket, _ []byte, _, _ *spi.Buf, _, _ *spi.QOS, _ uint32) (spi.Socket, spi.Errno) {
+	d, e := p.acquire(s)
+	if e != 0 {
+		return spi.InvalidSocket, e
+	}
+	d.release()
+	return spi.InvalidSocket, spi.WSAEOPNOTSUPP
+}

@@ -1,0 +1,284 @@
+//go:build linux
+
+package kernel
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"upcall.dev/internal/netevents"
+	"upcall.dev/spi"
+)
+
+// enabledByReceive is the events that a receiving call enables again.
+const enabledByReceive = spi.FD_READ | spi.FD_OOB
+
+// selection is a socket's event selection.
+type selection struct {
+	// mu orders reports: it is held from the look at the socket until the
+	// engine knows. The engine's and the socket's locks are taken inside it.
+	mu     sync.Mutex
+	engine *netevents.Engine
+}
+
+// selection returns the socket's selection, made when it is first asked for.
+func (d *descriptor) selection() *selection {
+	if own := d.events.Load(); own != nil {
+		return own
+	}
+	d.events.CompareAndSwap(nil, &selection{engine: netevents.New(&d.p.upcalls)})
+	return d.events.Load()
+}
+
+// WSPEventSelect makes ev signal the events, and the socket nonblocking.
+func (p *provider) WSPEventSelect(s spi.Socket, ev spi.Event, events int32) spi.Errno {
+	if events != 0 && p.dll.WaitForEvent(ev, 0) == spi.WSA_WAIT_FAILED {
+		return spi.WSAEINVAL
+	}
+	return p.selectEvents(s, func(engine *netevents.Engine, now netevents.Ready) spi.Errno {
+		return engine.SelectEvent(ev, events, now)
+	})
+}
+
+// WSPAsyncSelect makes messages tell the events, and the socket nonblocking.
+func (p *provider) WSPAsyncSelect(s spi.Socket, wnd spi.HWND, msg uint32, events int32) spi.Errno {
+	return p.selectEvents(s, func(engine *netevents.Engine, now netevents.Ready) spi.Errno {
+		return engine.SelectMessage(wnd, msg, s, events, now)
+	})
+}
+
+func (p *provider) selectEvents(s spi.Socket, apply func(*netevents.Engine, netevents.Ready) spi.Errno) spi.Errno {
+	d, e := p.acquire(s)
+	if e != 0 {
+		return e
+	}
+	defer d.release()
+	own := d.selection()
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	if e := p.poller.watch(d); e != 0 {
+		return e
+	}
+	wasNonblocking := d.has(fNonblocking)
+	if e := d.setNonblocking(true); e != 0 {
+		return e
+	}
+	e = apply(own.engine, d.ready())
+	if e != 0 && !wasNonblocking {
+		d.setNonblocking(false)
+	}
+	if d.isClosed() { // its closer may have come too early to end this
+		own.engine.CloseDescriptor(s)
+	}
+	return e
+}
+
+// WSPEnumNetworkEvents returns and clears the record of events.
+func (p *provider) WSPEnumNetworkEvents(s spi.Socket, ev spi.Event, out *spi.NetworkEvents) spi.Errno {
+	d, e := p.acquire(s)
+	if e != 0 {
+		return e
+	}
+	defer d.release()
+	return d.selection().engine.Enum(ev, out)
+}
+
+// inheritSelection gives an accepted socket the listening one's selection.
+func (d *descriptor) inheritSelection(listening *descriptor) {
+	from := listening.events.Load()
+	if from == nil || !from.engine.Active() {
+		return
+	}
+	own := d.selection()
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	if d.p.poller.watch(d) == 0 {
+		own.engine.Inherit(from.engine, spi.Socket(d.fd), d.ready())
+	}
+}
+
+// selecting reports whether a selection forbids the blocking mode.
+func (d *descriptor) selecting() bool {
+	own := d.events.Load()
+	return own != nil && own.engine.Active()
+}
+
+// closeEvents ends the watch and the selection of a descriptor that has been
+// closed; duplicates go on.
+func (d *descriptor) closeEvents(last bool) {
+	var heir *descriptor
+	if !last {
+		d.mu.Lock()
+		if len(d.open) > 0 {
+			heir = d.open[0]
+		}
+		d.mu.Unlock()
+	}
+	if own := d.events.Load(); own != nil {
+		if last {
+			own.engine.Close()
+		} else {
+			own.engine.CloseDescriptor(spi.Socket(d.fd))
+		}
+	}
+	d.p.poller.forget(d, heir)
+	if o := d.pending.Load(); o != nil {
+		o.abort(d, !d.p.ended.Load())
+	}
+}
+
+// reenable enables the events that a call of the client enables, given how the
+// call ended.
+func (d *descriptor) reenable(bits int32, e spi.Errno) {
+	own := d.events.Load()
+	if own == nil {
+		return
+	}
+	switch {
+	case bits == spi.FD_WRITE && e != spi.WSAEWOULDBLOCK, bits == spi.FD_ACCEPT && e == spi.WSATRY_AGAIN:
+		return
+	case bits == spi.FD_CONNECT:
+		if e == spi.WSAEALREADY || e == spi.WSAEISCONN {
+			return
+		}
+		bits |= spi.FD_WRITE
+	}
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	now := d.ready()
+	if bits&spi.FD_CONNECT != 0 && e != 0 && e != spi.WSAEWOULDBLOCK {
+		now.Bits |= spi.FD_CONNECT // failed at once
+		now.ConnectError = e
+	}
+	own.engine.Reenable(bits, now)
+}
+
+// report tells the selection, if there is one, what holds now.
+func (d *descriptor) report() {
+	own := d.events.Load()
+	if own == nil || own.engine.Mask() == 0 {
+		return
+	}
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	own.engine.Report(d.ready())
+}
+
+// ready looks what holds on the socket now.
+func (d *descriptor) ready() netevents.Ready {
+	found := pollNow(d.fd, unix.POLLIN|unix.POLLOUT|unix.POLLPRI|unix.POLLRDHUP)
+	has := func(events int16) bool { return found&events != 0 }
+	var now netevents.Ready
+	if !d.kind.stream() {
+		if has(unix.POLLIN|unix.POLLERR) || d.err.Load() != 0 {
+			now.Bits |= spi.FD_READ
+		}
+		if has(unix.POLLOUT) {
+			now.Bits |= spi.FD_WRITE
+		}
+		if d.has(fConnected) {
+			now.Bits |= spi.FD_CONNECT
+		}
+		return now
+	}
+	if listening, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); listening != 0 {
+		if has(unix.POLLIN) && !d.hasDeferred() {
+			now.Bits |= spi.FD_ACCEPT
+		}
+		return now
+	}
+	if d.has(fConnecting) && !d.connectEnded(found, &now) {
+		return now
+	}
+	if has(unix.POLLHUP) && !has(unix.POLLIN|unix.POLLRDHUP|unix.POLLERR) {
+		return now // not connected
+	}
+	now.Bits |= spi.FD_CONNECT
+	if n, errno := available(d.fd); errno == 0 && n > 0 && !d.has(fRecvShut) {
+		now.Bits |= spi.FD_READ
+	}
+	if has(unix.POLLOUT) {
+		now.Bits |= spi.FD_WRITE
+	}
+	if has(unix.POLLPRI) && !d.urgentInline() {
+		now.Bits |= spi.FD_OOB
+	}
+	if has(unix.POLLERR | unix.POLLHUP) {
+		d.keepError()
+	}
+	if d.peerClosed(found) {
+		now.Bits |= spi.FD_CLOSE
+		now.CloseError = spi.Errno(d.broken.Load())
+		if d.has(fAborted) {
+			now.CloseError = spi.WSAECONNABORTED
+		}
+	}
+	return now
+}
+
+// connectEnded looks whether an attempt to connect has succeeded. Otherwise now
+// is complete: empty, or with the failure.
+func (d *descriptor) connectEnded(found int16, now *netevents.Ready) bool {
+	switch {
+	case found&(unix.POLLERR|unix.POLLHUP) != 0:
+		if d.failed.Load() == 0 {
+			code := d.takeError()
+			d.failed.Store(int32(code))
+			d.err.Store(int32(code)) // SO_ERROR has still to tell
+		}
+		now.Bits, now.ConnectError = spi.FD_CONNECT, spi.Errno(d.failed.Load())
+		return false
+	case found&unix.POLLOUT != 0:
+		d.clear(fConnecting)
+		d.setConnected()
+		return true
+	}
+	return false
+}
+
+// takeError reads and clears the kernel's SO_ERROR.
+func (d *descriptor) takeError() spi.Errno {
+	code, errno := getInt(d.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if errno == 0 {
+		errno = unix.Errno(code)
+	}
+	return spi.FromErrno(errno)
+}
+
+// keepError moves the error that ended a connection from the kernel, which
+// tells it once, to where receiving and SO_ERROR find it.
+func (d *descriptor) keepError() {
+	if e := d.takeError(); e != 0 {
+		d.broken.Store(int32(e))
+		d.err.Store(int32(e))
+	}
+}
+
+// urgentInline reports SO_OOBINLINE.
+func (d *descriptor) urgentInline() bool {
+	inline, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_OOBINLINE)
+	return inline != 0
+}
+
+// peerClosed reports whether the peer has closed the connection or it is gone.
+// poll(2) does not tell that from the client's own SD_RECEIVE; the state of TCP
+// does.
+func (d *descriptor) peerClosed(found int16) bool {
+	if !d.has(fRecvShut) {
+		return found&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
+	}
+	if !d.kind.tcp() {
+		return found&unix.POLLHUP != 0
+	}
+	info, err := unix.GetsockoptTCPInfo(d.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return true
+	}
+	const timeWait, closeState, closeWait, lastAck, closing = 6, 7, 8, 9, 11
+	switch info.State {
+	case timeWait, closeState, closeWait, lastAck, closing:
+		return true
+	}
+	return false
+}

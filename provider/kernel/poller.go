@@ -1,0 +1,151 @@
+//go:build linux
+
+package kernel
+
+import (
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"upcall.dev/spi"
+)
+
+// poller is the epoll instance of a started provider and the goroutine that
+// watches it, both made when a socket first needs them. It is edge-triggered:
+// whoever depends on a condition looks for it once after watch, and again
+// after everything that ends it.
+type poller struct {
+	mu      sync.Mutex // a leaf: guards what follows, and epoll_ctl
+	file    *os.File   // the epoll instance, in the runtime's own poller
+	epoll   int
+	done    chan struct{} // closed when the goroutine has ended
+	watched map[int32]*descriptor
+	ids     map[*socket]int32
+	next    int32
+	stopped bool
+}
+
+const watchedEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET
+
+// watch makes the goroutine call happened for d's socket on every event from
+// now on. Watching a socket again does nothing.
+func (p *poller) watch(d *descriptor) spi.Errno {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return spi.WSANOTINITIALISED
+	}
+	if _, ok := p.ids[d.socket]; ok {
+		return 0
+	}
+	if e := p.startLocked(); e != 0 {
+		return e
+	}
+	return p.addLocked(d)
+}
+
+func (p *poller) addLocked(d *descriptor) spi.Errno {
+	for p.next++; p.watched[p.next] != nil; p.next++ {
+	}
+	event := unix.EpollEvent{Events: watchedEvents, Fd: p.next}
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, d.fd, &event); err != nil {
+		return spi.FromErrno(errnoOf(err))
+	}
+	p.watched[p.next] = d
+	p.ids[d.socket] = p.next
+	return 0
+}
+
+// forget ends the watch through d, which is being closed; the watch goes on
+// through heir unless that is nil. The kernel would go on by itself as long as
+// any duplicate of the descriptor is open.
+func (p *poller) forget(d, heir *descriptor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id, ok := p.ids[d.socket]
+	if !ok || p.watched[id] != d {
+		return
+	}
+	delete(p.watched, id)
+	delete(p.ids, d.socket)
+	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, d.fd, nil)
+	if heir != nil && !p.stopped {
+		_ = p.addLocked(heir)
+	}
+}
+
+func (p *poller) startLocked() spi.Errno {
+	if p.file != nil {
+		return 0
+	}
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return spi.FromErrno(errnoOf(err))
+	}
+	if errno := setNonblockingFlag(fd, true); errno != 0 {
+		_ = unix.Close(fd)
+		return spi.FromErrno(errno)
+	}
+	file := os.NewFile(uintptr(fd), "epoll")
+	conn, err := file.SyscallConn()
+	if err != nil {
+		_ = file.Close()
+		return spi.WSASYSCALLFAILURE
+	}
+	p.file, p.epoll = file, fd
+	p.watched, p.ids = map[int32]*descriptor{}, map[*socket]int32{}
+	p.done = make(chan struct{})
+	go p.run(conn, p.done)
+	return 0
+}
+
+// stop ends the goroutine and waits for it.
+func (p *poller) stop() {
+	p.mu.Lock()
+	p.stopped = true
+	file := p.file
+	p.mu.Unlock()
+	if file != nil {
+		_ = file.Close()
+		<-p.done
+	}
+}
+
+func (p *poller) run(conn syscall.RawConn, done chan<- struct{}) {
+	defer close(done)
+	events := make([]unix.EpollEvent, 128)
+	for {
+		var n int
+		var failed error
+		err := conn.Read(func(fd uintptr) bool {
+			n, failed = unix.EpollWait(int(fd), events, 0)
+			return n > 0 || failed != nil && failed != unix.EINTR
+		})
+		if err != nil || failed != nil {
+			return // stopped
+		}
+		for _, event := range events[:n] {
+			p.mu.Lock()
+			d := p.watched[event.Fd]
+			p.mu.Unlock()
+			if d != nil && d.enter() {
+				d.happened()
+				d.release()
+			}
+		}
+	}
+}
+
+// happened looks what the socket's change means for its selection, its
+// overlapped operations, and data that SD_RECEIVE refuses.
+func (d *descriptor) happened() {
+	if d.has(fRecvShut) && !d.has(fAborted) && d.kind.tcp() {
+		d.resetIfData()
+	}
+	if o := d.pending.Load(); o != nil {
+		o.advance(d)
+	}
+	d.report()
+}
