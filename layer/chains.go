@@ -68,39 +68,40 @@ func (c *Chains) Start(info *spi.ProtocolInfo, upcalls spi.UpcallTable, dll spi.
 // provider, once for each of its starts, and returns the first error.
 // WSANOTINITIALISED when every Start is undone already.
 func (c *Chains) Cleanup() spi.Errno {
-	_, errno := c.cleanup()
-	return errno
+	ended, errno := c.stop()
+	if ended == nil {
+		return errno
+	}
+	return ended.cleanup()
 }
 
-// cleanup is Cleanup that returns the run that it ended, if it was the last.
-func (c *Chains) cleanup() (*run, spi.Errno) {
+// stop counts one cleanup. The last one ends the run and returns it; its next
+// providers are then still started.
+func (c *Chains) stop() (ended *run, errno spi.Errno) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.starts == 0 {
-		c.mu.Unlock()
 		return nil, spi.WSANOTINITIALISED
 	}
 	c.starts--
 	if c.starts > 0 {
-		c.mu.Unlock()
 		return nil, 0
 	}
-	ended := c.run
-	c.run = nil
-	var started []spi.Provider
-	for _, l := range ended.links {
-		if l.next != nil {
-			started = append(started, l.next)
-		}
-	}
-	c.mu.Unlock()
+	ended, c.run = c.run, nil
+	return ended, 0
+}
 
-	var first spi.Errno
-	for _, next := range started {
-		if errno := next.WSPCleanup(); errno != 0 && first == 0 {
+// cleanup undoes the starts of the next providers of a run that has ended.
+func (r *run) cleanup() (first spi.Errno) {
+	for _, l := range r.links {
+		if l.next == nil {
+			continue
+		}
+		if errno := l.next.WSPCleanup(); errno != 0 && first == 0 {
 			first = errno
 		}
 	}
-	return ended, first
+	return first
 }
 
 // Host returns what the latest start passed, or nil before the first.

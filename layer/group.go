@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log"
 	"sync"
+	"sync/atomic"
 
 	"upcall.dev/spi"
 )
@@ -14,8 +15,23 @@ type group struct {
 	nextID spi.GUID
 	ifs    bool
 
-	mu    sync.Mutex // guards upper while New runs; nothing is locked under it
-	upper spi.Provider
+	mu       sync.Mutex // guards what follows, also while New runs; Chains.mu is taken under it
+	upper    spi.Provider
+	own      *ownHandles // what upper stands on when it has handles of its own
+	observer atomic.Pointer[Observer]
+}
+
+// provider returns the author's provider, nil before New has made it.
+func (g *group) provider() spi.Provider {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.upper
+}
+
+func (g *group) ownHandles() *ownHandles {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.own
 }
 
 func (r *run) groupOf(l *Link) *group {
@@ -38,17 +54,34 @@ func (m *module) provider(link *Link) (spi.Provider, spi.Errno) {
 	if g.upper != nil {
 		return g.upper, 0
 	}
-	upper, err := m.definition.New(m.below(link), m.loaded.Options)
+	next, own := m.below(link)
+	upper, err := m.definition.New(next, m.loaded.Options)
+	if err == nil && spi.CheckProvider(upper) != 0 {
+		err = spi.WSAEINVALIDPROCTABLE
+	}
 	if err != nil {
+		if own != nil {
+			own.Relay.WSPCleanup()
+		}
 		log.Printf("layer %s cannot start over %s: %v", m.definition.Name, link.nextEntry.Name(), err)
 		if errno, ok := errors.AsType[spi.Errno](err); ok && errno != 0 {
 			return nil, errno
 		}
 		return nil, spi.WSAEPROVIDERFAILEDINIT
 	}
-	if errno := spi.CheckProvider(upper); errno != 0 {
-		return nil, errno
+	if observer, ok := upper.(Observer); ok {
+		g.observer.Store(&observer)
 	}
-	g.upper = upper
+	g.upper, g.own = upper, own
 	return upper, 0
+}
+
+// below returns the provider that the author's New gets as next, and the same
+// again when it has handles of its own.
+func (m *module) below(link *Link) (spi.Provider, *ownHandles) {
+	if link.group.ifs && !m.definition.seesBytes(m.loaded.Options) {
+		return &descriptors{Provider: link.next, module: m, group: link.group, run: link.run}, nil
+	}
+	own := newOwnHandles(m, link)
+	return own, own
 }

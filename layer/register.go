@@ -26,7 +26,8 @@ type Definition struct {
 	// New returns the layer's provider over the started provider next, usually
 	// a struct that embeds next. It is called once for each different next
 	// provider that the layer's chains have. If the result has a method
-	// Close() error, it is called when the last start has been undone.
+	// Close() error, it is called when the last start has been undone. If it is
+	// an [Observer], it learns how overlapped operations end.
 	//
 	// next wants to be called with the arguments that the layer was called
 	// with; what the provider below needs instead, it substitutes by itself.
@@ -61,6 +62,16 @@ func (d Definition) driver() spi.Driver {
 	}
 }
 
+// Observer is what a layer implements to learn how overlapped operations end
+// that were pending, on sockets with handles of the layer's own. (Operations on
+// IFS handles end at the base provider, past the layer; one with a completion
+// routine is seen by passing a routine of the layer's down in its place.)
+type Observer interface {
+	// Completed is called before the client learns the outcome. It must not
+	// call a provider.
+	Completed(s spi.Socket, ov *spi.Overlapped, status spi.Errno, transferred uint32)
+}
+
 func (d *Definition) seesBytes(o spi.Options) bool { return d.SeesBytes != nil && d.SeesBytes(o) }
 
 // module is one loaded layer.
@@ -81,6 +92,7 @@ func (m *module) startup(requested uint16, data *spi.WSPData, info *spi.Protocol
 	if errno != 0 {
 		return nil, errno
 	}
+	link.run.refresh(upcalls, dll)
 	upper, errno := m.provider(link)
 	if errno != 0 {
 		m.cleanup()
@@ -93,24 +105,23 @@ func (m *module) startup(requested uint16, data *spi.WSPData, info *spi.Protocol
 	return &switchboard{module: m, run: r}, 0
 }
 
-// cleanup undoes one startup.
+// cleanup undoes one startup. The last one goes from top to bottom: the layer's
+// own handles, the next providers, then whatever the author keeps.
 func (m *module) cleanup() spi.Errno {
-	ended, errno := m.chains.cleanup()
+	ended, errno := m.chains.stop()
 	if ended == nil {
 		return errno
 	}
 	for _, g := range ended.groups {
-		g.mu.Lock()
-		closer, ok := g.upper.(interface{ Close() error })
-		g.mu.Unlock()
-		if ok {
+		if h := g.ownHandles(); h != nil {
+			h.Relay.WSPCleanup()
+		}
+	}
+	errno = ended.cleanup()
+	for _, g := range ended.groups {
+		if closer, ok := g.provider().(interface{ Close() error }); ok {
 			_ = closer.Close() // the layer is gone: there is nobody to tell
 		}
 	}
 	return errno
-}
-
-// below returns the provider that the author's New gets as next.
-func (m *module) below(link *Link) spi.Provider {
-	return &descriptors{Provider: link.next, module: m, group: link.group, run: link.run}
 }

@@ -28,10 +28,10 @@ func (b *switchboard) over(info *spi.ProtocolInfo) (spi.Provider, *Link, spi.Err
 	return p, link, errno
 }
 
-// made notes a new handle of the chain entry link, unless the provider below
-// has done so.
+// made notes a new handle of the chain entry link, unless the layer's view of
+// the next provider has done so.
 func (b *switchboard) made(link *Link, s spi.Socket, errno spi.Errno) (spi.Socket, spi.Errno) {
-	if errno == 0 && !link.group.ifs {
+	if errno == 0 && b.run.sockets.get(s) == nil {
 		b.run.sockets.put(s, link)
 	}
 	return s, errno
@@ -193,11 +193,9 @@ func (b *switchboard) WSPCleanup() spi.Errno {
 func (b *switchboard) started() []spi.Provider {
 	var all []spi.Provider
 	for _, g := range b.run.groups {
-		g.mu.Lock()
-		if g.upper != nil {
-			all = append(all, g.upper)
+		if p := g.provider(); p != nil {
+			all = append(all, p)
 		}
-		g.mu.Unlock()
 	}
 	return all
 }
