@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"upcall.dev/catalog"
+	"upcall.dev/launch"
+)
+
+// launched are the rows that run a program under upcall run.
+func launched() []row {
+	return []row{
+		{"upcall run, IFS chain, download, against direct", "MB/s", underUpcall("download", "trace"), ratioAtLeast(0.97)},
+		{"upcall run, non-IFS chain, download, against direct", "MB/s", underUpcall("download", "shape"), forInformation()},
+		{"upcall run, IFS chain, new connections, against direct", "/s", underUpcall("connect", "trace"), forInformation()},
+		{"upcall run, non-IFS chain, new connections, against direct", "/s", underUpcall("connect", "shape"), forInformation()},
+	}
+}
+
+// clientVariable turns this program into the one that is measured.
+const clientVariable = "UPCALL_BENCH_CLIENT" // WHAT ADDRESS DURATION
+
+func clientMain() {
+	var what, address, each string
+	if n, _ := fmt.Sscan(os.Getenv(clientVariable), &what, &address, &each); n != 3 {
+		return
+	}
+	duration, err := time.ParseDuration(each)
+	if err == nil {
+		var figure float64
+		figure, err = clients[what](address, duration)
+		fmt.Println(figure)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+var clients = map[string]func(address string, each time.Duration) (float64, error){
+	"download": func(address string, each time.Duration) (float64, error) {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return 0, err
+		}
+		defer conn.Close()
+		buf := make([]byte, 256<<10)
+		start, n := time.Now(), 0
+		for time.Since(start) < each {
+			k, err := conn.Read(buf)
+			if err != nil {
+				return 0, err
+			}
+			n += k
+		}
+		return float64(n) / 1e6 / time.Since(start).Seconds(), nil
+	},
+	"connect": func(address string, each time.Duration) (float64, error) {
+		start, n := time.Now(), 0
+		for time.Since(start) < each {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				return 0, err
+			}
+			if _, err := conn.Read(make([]byte, 1)); err != nil {
+				return 0, err
+			}
+			// Reset instead of leaving a port in TIME_WAIT.
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			_ = conn.Close()
+			n++
+		}
+		return float64(n) / time.Since(start).Seconds(), nil
+	},
+}
+
+// serve sends to every connection for as long as it takes.
+func serve() (net.Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				block := make([]byte, 256<<10)
+				for {
+					if _, err := conn.Write(block); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return l, nil
+}
+
+func underUpcall(what, layerName string) func() (side, side, func(), error) {
+	return func() (side, side, func(), error) {
+		l, err := serve()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		through := catalog.Layer{Name: layerName}
+		if layerName == "trace" {
+			through.Options = map[string]string{"file": "/dev/null"}
+		}
+		c, err := catalog.Compose(catalog.Default(), "kernel", []catalog.Layer{through})
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		self, err := os.Executable()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		env := func(each time.Duration) []string {
+			return append(os.Environ(), fmt.Sprintf("%s=%s %s %s", clientVariable, what, l.Addr(), each))
+		}
+		subject := func(each time.Duration) (float64, error) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				return 0, err
+			}
+			defer r.Close()
+			status, err := launch.Run(context.Background(), launch.Options{
+				Catalog: c, Program: self, Env: env(each), Stdout: w, Stderr: os.Stderr,
+			})
+			_ = w.Close()
+			if err != nil || status != 0 {
+				return 0, fmt.Errorf("status %d: %w", status, err)
+			}
+			out, err := io.ReadAll(r)
+			if err != nil {
+				return 0, err
+			}
+			return strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+		}
+		direct := func(each time.Duration) (float64, error) {
+			cmd := exec.Command(self)
+			cmd.Env, cmd.Stderr = env(each), os.Stderr
+			out, err := cmd.Output()
+			if err != nil {
+				return 0, err
+			}
+			return strconv.ParseFloat(string(bytes.TrimSpace(out)), 64)
+		}
+		return subject, direct, func() { _ = l.Close() }, nil
+	}
+}

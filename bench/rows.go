@@ -1,0 +1,5 @@
+package main
+
+import "slices"
+
+func rows() []row { return slices.Concat(calls(), transfers(), launched()) }

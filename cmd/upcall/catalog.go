@@ -1,0 +1,386 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"upcall.dev/catalog"
+	"upcall.dev/spi"
+)
+
+type catalogCommand struct {
+	List    listCommand    `cmd:"" help:"List the entries in order."`
+	Show    showCommand    `cmd:"" help:"Show one entry, or all of a provider."`
+	Install installCommand `cmd:"" help:"Install a base provider, or a layer with its chains in front."`
+	Remove  removeCommand  `cmd:"" help:"Remove a provider's entries."`
+	Order   orderCommand   `cmd:"" help:"Put entries first, in this order."`
+	Check   checkCommand   `cmd:"" help:"Say what is wrong in the catalog and what to do."`
+	Reset   resetCommand   `cmd:"" help:"Go back to the base providers alone; the old file is kept."`
+}
+
+// entryView is an entry as the reading commands print it.
+type entryView struct {
+	ID            uint32   `json:"id"`
+	Kind          string   `json:"kind"` // base, layer or chain
+	Name          string   `json:"name"`
+	Provider      spi.GUID `json:"provider"`
+	Path          string   `json:"path"`
+	Chain         []uint32 `json:"chain,omitempty"`
+	Family        int32    `json:"family"`
+	Type          int32    `json:"type"`
+	Protocol      int32    `json:"protocol"`
+	IFS           bool     `json:"ifs"`
+	Hidden        bool     `json:"hidden"`
+	ServiceFlags  uint32   `json:"service_flags"`
+	ProviderFlags uint32   `json:"provider_flags"`
+}
+
+func viewOf(e catalog.Entry) entryView {
+	v := entryView{
+		ID: e.CatalogEntryID, Kind: "chain", Name: e.Name(), Provider: e.ProviderID, Path: e.Path,
+		Chain: e.ProtocolChain.Entries(), Family: e.AddressFamily, Type: e.SocketType, Protocol: e.Protocol,
+		IFS: e.IFS(), Hidden: e.ProviderFlags&spi.PFL_HIDDEN != 0,
+		ServiceFlags: e.ServiceFlags1, ProviderFlags: e.ProviderFlags,
+	}
+	switch e.ProtocolChain.ChainLen {
+	case spi.LayeredProtocol:
+		v.Kind = "layer"
+	case spi.BaseProtocol:
+		v.Kind = "base"
+	}
+	return v
+}
+
+func (v entryView) handles() string {
+	if v.IFS {
+		return "IFS"
+	}
+	return "non-IFS"
+}
+
+func (v entryView) chain() string {
+	ids := make([]string, len(v.Chain))
+	for i, id := range v.Chain {
+		ids[i] = strconv.FormatUint(uint64(id), 10)
+	}
+	return strings.Join(ids, " → ")
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+type listCommand struct {
+	All  bool `help:"Also hidden entries and bare layers, which programs do not see."`
+	JSON bool `help:"As JSON."`
+}
+
+func (listCommand) Help() string {
+	return `Examples:
+  upcall catalog list
+  upcall catalog list --all --json`
+}
+
+func (l *listCommand) Run(std streams, file *catalog.File) error {
+	c, err := file.Load()
+	if err != nil {
+		return err
+	}
+	views := []entryView{}
+	for _, e := range c.Entries() {
+		v := viewOf(e)
+		if l.All || v.Kind != "layer" && !v.Hidden {
+			views = append(views, v)
+		}
+	}
+	if l.JSON {
+		return printJSON(std.out, views)
+	}
+	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tKIND\tHANDLES\tNAME\tPATH\tCHAIN")
+	for _, v := range views {
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", v.ID, v.Kind, v.handles(), v.Name, v.Path, v.chain())
+	}
+	return w.Flush()
+}
+
+type showCommand struct {
+	Entry string `arg:"" help:"A catalog entry id, a provider GUID, or a driver's name such as kernel."`
+	JSON  bool   `help:"As JSON."`
+}
+
+func (s *showCommand) Run(std streams, file *catalog.File) error {
+	c, err := file.Load()
+	if err != nil {
+		return err
+	}
+	var views []entryView
+	for _, e := range matching(c, s.Entry) {
+		views = append(views, viewOf(e))
+	}
+	if len(views) == 0 {
+		return notFound(s.Entry)
+	}
+	if s.JSON {
+		return printJSON(std.out, views)
+	}
+	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	for i, v := range views {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "id\t%d\nkind\t%s\nname\t%s\nprovider\t%s\npath\t%s\n", v.ID, v.Kind, v.Name, v.Provider, v.Path)
+		if len(v.Chain) > 0 {
+			fmt.Fprintf(w, "chain\t%s\n", v.chain())
+		}
+		fmt.Fprintf(w, "handles\t%s\nfamily, type, protocol\t%d, %d, %d\nservice flags\t%#x\nprovider flags\t%#x\n",
+			v.handles(), v.Family, v.Type, v.Protocol, v.ServiceFlags, v.ProviderFlags)
+	}
+	return w.Flush()
+}
+
+func notFound(what string) error {
+	return fmt.Errorf("the catalog has no entry %q: upcall catalog list --all shows ids, GUIDs and names", what)
+}
+
+// matching returns the entries that an id, a GUID or a driver's name means.
+func matching(c *catalog.Catalog, what string) (found []catalog.Entry) {
+	id, idErr := strconv.ParseUint(what, 10, 32)
+	guid, guidErr := spi.ParseGUID(what)
+	for _, e := range c.Entries() {
+		driver, _, _, _ := spi.ParseGoPath(e.Path)
+		switch {
+		case idErr == nil && e.CatalogEntryID == uint32(id),
+			guidErr == nil && e.ProviderID == guid,
+			driver == what && driver != "", e.Path == what:
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+type installCommand struct {
+	Provider string `arg:"" name:"PROVIDER[:KEY=VALUE,...]" predictor:"driver" help:"A layer or base provider by name, or the path of a shared object with --layer."`
+	Name     string `help:"The layer's name in the catalog (default: its driver's)."`
+	Layer    bool   `help:"The path is a shared object that is a layer."`
+	IFS      bool   `name:"ifs" help:"The shared object passes IFS handles through."`
+}
+
+func (installCommand) Help() string {
+	return `A layer is installed with one chain over each kind of socket that the catalog
+has, in front of everything, so that every program started by upcall run and
+every program that loads the catalog goes through it.
+
+Examples:
+  upcall catalog install trace:file=calls.log
+  upcall catalog install shape:rate=1MB
+  upcall catalog install memory
+  upcall catalog install --layer --name filter /usr/lib/upcall/filter.so
+
+Layers:
+` + driverHelp(true) + `
+Base providers:
+` + driverHelp(false)
+}
+
+func (i *installCommand) Run(std streams, file *catalog.File) error {
+	name, _, _ := strings.Cut(i.Provider, ":")
+	driver, known := spi.LookupDriver(name)
+	id := spi.NewGUID()
+	var install func(c *catalog.Catalog) spi.Errno
+	switch {
+	case strings.Contains(i.Provider, "/"):
+		if !i.Layer {
+			return fmt.Errorf("%s is a shared object: say --layer when it is a layered provider; base providers install themselves through WSCInstallProvider", i.Provider)
+		}
+		install = i.layer(id, i.Provider, i.Provider, i.IFS)
+	case known && driver.Layer():
+		var flag layerFlag
+		if err := flag.UnmarshalText([]byte(i.Provider)); err != nil {
+			return err
+		}
+		path := spi.GoPath(name, flag.Options)
+		if _, err := spi.OpenDriver(id, path); err != nil {
+			return err
+		}
+		install = i.layer(id, path, name, driver.IFS != nil && driver.IFS(flag.Options))
+	case known:
+		id = driver.ProviderID
+		install = func(c *catalog.Catalog) spi.Errno {
+			return c.InstallProvider(id, spi.GoPath(name, nil), driver.Protocols())
+		}
+	default:
+		all := append(driverNames(true), driverNames(false)...)
+		return fmt.Errorf("no provider is called %q: choose one of %s, or give the path of a shared object", name, strings.Join(all, ", "))
+	}
+	err := file.Update(func(c *catalog.Catalog) error {
+		if len(c.ByProvider(id)) > 0 {
+			return fmt.Errorf("%s is installed already", name)
+		}
+		if e := install(c); e != 0 {
+			return fmt.Errorf("installing %s: %w", i.Provider, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.out, "installed %s as %s\n", i.Provider, id)
+	return err
+}
+
+func (i *installCommand) layer(id spi.GUID, path, name string, ifs bool) func(*catalog.Catalog) spi.Errno {
+	if i.Name != "" {
+		name = i.Name
+	}
+	var flags uint32
+	if ifs {
+		flags = spi.XP1_IFS_HANDLES
+	}
+	return func(c *catalog.Catalog) spi.Errno {
+		var entryID uint32
+		return c.InstallProviderAndChains(id, path, name, flags, nil, &entryID)
+	}
+}
+
+type removeCommand struct {
+	Provider string `arg:"" help:"A provider GUID, the id of one of its entries, or a driver's name."`
+}
+
+func (removeCommand) Help() string {
+	return `A provider that chains of others contain can only be removed after them.
+
+Examples:
+  upcall catalog remove trace
+  upcall catalog remove 1007`
+}
+
+func (r *removeCommand) Run(std streams, file *catalog.File) error {
+	var removed []spi.GUID
+	err := file.Update(func(c *catalog.Catalog) error {
+		removed = nil
+		var ids []uint32
+		for _, e := range matching(c, r.Provider) {
+			if !slices.Contains(removed, e.ProviderID) {
+				removed = append(removed, e.ProviderID)
+			}
+		}
+		if len(removed) == 0 {
+			return notFound(r.Provider)
+		}
+		for _, e := range c.Entries() {
+			if slices.Contains(removed, e.ProviderID) {
+				ids = append(ids, e.CatalogEntryID)
+			}
+		}
+		for _, e := range c.Entries() {
+			if slices.Contains(removed, e.ProviderID) {
+				continue
+			}
+			for _, id := range e.ProtocolChain.Entries() {
+				if slices.Contains(ids, id) {
+					return fmt.Errorf("entry %d (%s) has %d in its chain: remove provider %s first", e.CatalogEntryID, e.Name(), id, e.ProviderID)
+				}
+			}
+		}
+		for _, id := range removed {
+			if e := c.DeinstallProvider(id); e != 0 {
+				return fmt.Errorf("removing provider %s: %w", id, e)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range removed {
+		fmt.Fprintf(std.out, "removed %s\n", id)
+	}
+	return nil
+}
+
+type orderCommand struct {
+	IDs []uint32 `arg:"" name:"ID" help:"Catalog entry ids, first first; the others follow in their present order."`
+}
+
+func (orderCommand) Help() string {
+	return `The first entry that matches a program's socket decides. Examples:
+  upcall catalog order 1004
+  upcall catalog order 1002 1001`
+}
+
+func (o *orderCommand) Run(_ streams, file *catalog.File) error {
+	return file.Update(func(c *catalog.Catalog) error {
+		order := slices.Clone(o.IDs)
+		for _, id := range o.IDs {
+			if _, ok := c.Lookup(id); !ok {
+				return notFound(strconv.FormatUint(uint64(id), 10))
+			}
+		}
+		for _, e := range c.Entries() {
+			if !slices.Contains(order, e.CatalogEntryID) {
+				order = append(order, e.CatalogEntryID)
+			}
+		}
+		if e := c.WriteProviderOrder(order); e != 0 {
+			return fmt.Errorf("ordering: name every id once: %w", e)
+		}
+		return nil
+	})
+}
+
+type checkCommand struct {
+	JSON bool `help:"As JSON."`
+}
+
+func (checkCommand) Help() string {
+	return "Exits with 1 when something is wrong. Example:\n  upcall catalog check"
+}
+
+func (k *checkCommand) Run(std streams, file *catalog.File) error {
+	c, err := file.Load()
+	if err != nil {
+		return err
+	}
+	problems := c.Check()
+	if k.JSON {
+		if problems == nil {
+			problems = []catalog.Problem{}
+		}
+		if err := printJSON(std.out, problems); err != nil {
+			return err
+		}
+	} else {
+		for _, p := range problems {
+			fmt.Fprintln(std.out, p)
+		}
+		if len(problems) == 0 {
+			fmt.Fprintf(std.out, "%d entries, nothing wrong\n", len(c.Entries()))
+		}
+	}
+	if len(problems) > 0 {
+		return exitStatus(exitFailure)
+	}
+	return nil
+}
+
+type resetCommand struct{}
+
+func (resetCommand) Run(std streams, file *catalog.File) error {
+	backup, err := file.Reset()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "the catalog has its base providers alone again\n")
+	if backup != "" {
+		fmt.Fprintf(std.out, "the old file is %s\n", backup)
+	}
+	return nil
+}
