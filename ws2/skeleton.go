@@ -14,14 +14,6 @@ func (w *windowTable) post(wnd spi.HWND, msg uint32, wParam, lParam uintptr) boo
 }
 func (d *DLL) reachable(wnd spi.HWND) bool { return true }
 
-type portTable struct{}
-
-func (w *portTable) init() {}
-
-type association struct{}
-
-func (a *association) queue(ov *spi.Overlapped, status spi.Errno, transferred uint32) { panic(todo) }
-
 // Message is MSG, one message of a window's queue.
 type Message struct {
 	Window         spi.HWND
@@ -39,22 +31,3 @@ func (t *Thread) PostMessage(wnd spi.HWND, msg uint32, wParam, lParam uintptr) e
 type PostRoutine func(wnd spi.HWND, msg uint32, wParam, lParam uintptr) bool
 
 func (d *DLL) WSApSetPostRoutine(routine PostRoutine) (previous PostRoutine) { panic(todo) }
-
-// Port is a completion port.
-type Port uintptr
-
-// Packet is one completion packet.
-type Packet struct {
-	Transferred uint32
-	Key         uintptr
-	Overlapped  *spi.Overlapped
-	Status      spi.Errno
-}
-
-func (d *DLL) CreateIoCompletionPort(concurrency uint32) (Port, error)         { panic(todo) }
-func (d *DLL) AssociateCompletionPort(s spi.Socket, p Port, key uintptr) error { panic(todo) }
-func (d *DLL) PostQueuedCompletionStatus(p Port, packet Packet) error          { panic(todo) }
-func (d *DLL) CloseCompletionPort(p Port) error                                { panic(todo) }
-func (t *Thread) GetQueuedCompletionStatus(p Port, milliseconds uint32) (Packet, error) {
-	panic(todo)
-}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"upcall.dev/internal/port"
 	"upcall.dev/internal/slot"
 	"upcall.dev/internal/wait"
 	"upcall.dev/spi"
@@ -25,6 +26,7 @@ type Thread struct {
 	lastError    spi.Errno
 	openType     int32        // SO_OPENTYPE
 	waiter       *wait.Waiter // Queue may be called from anywhere
+	worker       *port.Worker // nil before the first use of a completion port
 	hook         func() bool  // nil: the default
 	blocking     bool         // inside the hook of a blocking call
 	cancelled    bool
@@ -79,6 +81,7 @@ func (t *Thread) Unbind() {
 		t.dll.threads.bound.Delete(t.osID)
 		t.dll.threads.ids.Remove(t.id.ThreadHandle)
 		t.waiter.Close()
+		t.LeavePort()
 		t.setHook(nil)
 	}
 	runtime.UnlockOSThread()

@@ -1,0 +1,29 @@
+package ws2
+
+import "testing"
+
+func TestInetAddr(t *testing.T) {
+	for text, want := range map[string]uint32{
+		"127.0.0.1": 0x7f000001, "127.1": 0x7f000001, "0x7f.1": 0x7f000001, "0177.0.1": 0x7f000001,
+		"2130706433": 0x7f000001, "1.2.3.4": 0x01020304, "1.2.772": 0x01020304, "0": 0, "0x0b.0xB": 0x0b00000b,
+		"255.255.255.254": 0xfffffffe, "": 0xffffffff, "1.2.3.256": 0xffffffff, "1.2.3.4.5": 0xffffffff,
+		"256.1": 0xffffffff, "1..2": 0xffffffff, "08": 0xffffffff, "0x": 0xffffffff, "1_0": 0xffffffff, "0b1": 0xffffffff, "-1": 0xffffffff, "::1": 0xffffffff,
+	} {
+		if got := Ntohl(InetAddr(text)); got != want {
+			t.Errorf("InetAddr(%q) = %#x, want %#x", text, got, want)
+		}
+	}
+	if got := InetNtoa(InetAddr("10.20.30.40")); got != "10.20.30.40" {
+		t.Error(got)
+	}
+}
+
+func FuzzInetAddr(f *testing.F) {
+	f.Add("127.0.0.1")
+	f.Add("0x7f.0377.65535")
+	f.Fuzz(func(t *testing.T, text string) {
+		if a := InetAddr(text); a != INADDR_NONE && InetAddr(InetNtoa(a)) != a {
+			t.Errorf("%q: %#x is not what %s parses to", text, a, InetNtoa(a))
+		}
+	})
+}
