@@ -40,12 +40,12 @@ func (b *Base) receive(s spi.Socket, bufs []spi.Buf, received, flags *uint32, fr
 	default:
 		return spi.WSAENOTCONN
 	}
-	var request Request
+	var request *Request // on the heap, and only for overlapped calls
 	if ov != nil {
 		if !e.overlapped {
 			return spi.WSAEINVAL
 		}
-		if request, errno = b.BeginRequest(ov, routine, thread); errno != 0 {
+		if request, errno = b.begin(ov, routine, thread); errno != 0 {
 			return errno
 		}
 	}
@@ -64,7 +64,7 @@ func (b *Base) receive(s spi.Socket, bufs []spi.Buf, received, flags *uint32, fr
 	if errno != spi.WSAEWOULDBLOCK || ov == nil && e.nonblocking.Load() {
 		q.mu.Unlock()
 		done.tell()
-		return b.atOnce(&h.descriptor, &request, c.n, received, flags, errno)
+		return b.atOnce(&h.descriptor, request, c.n, received, flags, errno)
 	}
 	o := b.waiting(c, request)
 	o.flags, o.from, o.fromLen, o.handle = asked, from, fromLen, &h.descriptor
@@ -90,6 +90,11 @@ func (b *Base) receive(s spi.Socket, bufs []spi.Buf, received, flags *uint32, fr
 	return errno
 }
 
+func (b *Base) begin(ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) (*Request, spi.Errno) {
+	r, errno := b.BeginRequest(ov, routine, thread)
+	return &r, errno
+}
+
 // checkReceive refuses the flags that no Endpoint supports.
 func (e *Endpoint) checkReceive(flags uint32) spi.Errno {
 	const known = spi.MSG_PEEK | spi.MSG_WAITALL | spi.MSG_PUSH_IMMEDIATE
@@ -103,9 +108,9 @@ func (e *Endpoint) checkReceive(flags uint32) spi.Errno {
 }
 
 // waiting returns the op of a call that must wait.
-func (b *Base) waiting(c cursor, request Request) *op {
-	if request.overlapped() {
-		return newRequest(c, request)
+func (b *Base) waiting(c cursor, request *Request) *op {
+	if request != nil {
+		return newRequest(c, *request)
 	}
 	return newBlocked(c)
 }
@@ -136,7 +141,7 @@ func (b *Base) refused(o *op, errno spi.Errno) spi.Errno {
 
 // atOnce ends a call that need not wait, overlapped or not.
 func (b *Base) atOnce(d *descriptor, request *Request, n uint32, transferred, flags *uint32, errno spi.Errno) spi.Errno {
-	if request.overlapped() && errno != 0 {
+	if request != nil && errno != 0 {
 		b.Fail(request, errno)
 		return errno
 	}
@@ -149,7 +154,7 @@ func (b *Base) atOnce(d *descriptor, request *Request, n uint32, transferred, fl
 	if flags != nil {
 		*flags = 0
 	}
-	if request.overlapped() {
+	if request != nil {
 		b.Complete(d.Socket(), request, 0, n, 0)
 	}
 	return errno
@@ -197,12 +202,12 @@ func (b *Base) send(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, to
 	if errno != 0 {
 		return errno
 	}
-	var request Request
+	var request *Request // on the heap, and only for overlapped calls
 	if ov != nil {
 		if !e.overlapped {
 			return spi.WSAEINVAL
 		}
-		if request, errno = b.BeginRequest(ov, routine, thread); errno != 0 {
+		if request, errno = b.begin(ov, routine, thread); errno != 0 {
 			return errno
 		}
 	}
@@ -224,7 +229,7 @@ func (b *Base) send(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, to
 	if errno != spi.WSAEWOULDBLOCK {
 		q.mu.Unlock()
 		done.tell()
-		return b.atOnce(&h.descriptor, &request, c.n, sent, nil, errno)
+		return b.atOnce(&h.descriptor, request, c.n, sent, nil, errno)
 	}
 	o := b.waiting(c, request)
 	o.handle = &h.descriptor

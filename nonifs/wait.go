@@ -59,9 +59,7 @@ func (h *Host) CancelBlockingCall() spi.Errno {
 // cancel the wait, which gives WSAEINTR. entry is the catalog entry id of the
 // socket.
 func (h *Host) Await(done <-chan struct{}, timeout time.Duration, entry uint32) spi.Errno {
-	var hook spi.BlockingCallback
-	var context uintptr
-	if errno := h.Upcalls().WPUQueryBlockingCallback(entry, &hook, &context); errno == 0 && hook != nil {
+	if hook, context := h.hook(entry); hook != nil {
 		return h.awaitUnderHook(done, timeout, hook, context)
 	}
 	if timeout <= 0 {
@@ -76,6 +74,26 @@ func (h *Host) Await(done <-chan struct{}, timeout time.Duration, entry uint32) 
 	case <-timer.C:
 		return spi.WSAETIMEDOUT
 	}
+}
+
+// hookAnswer is where WPUQueryBlockingCallback stores; pooled, for it would be
+// the only allocation of a blocked call.
+type hookAnswer struct {
+	callback spi.BlockingCallback
+	context  uintptr
+}
+
+var hookAnswers = sync.Pool{New: func() any { return new(hookAnswer) }}
+
+// hook returns the calling thread's blocking hook, nil when it has none.
+func (h *Host) hook(entry uint32) (spi.BlockingCallback, uintptr) {
+	a := hookAnswers.Get().(*hookAnswer)
+	defer hookAnswers.Put(a)
+	*a = hookAnswer{}
+	if h.Upcalls().WPUQueryBlockingCallback(entry, &a.callback, &a.context) != 0 {
+		return nil, 0
+	}
+	return a.callback, a.context
 }
 
 func (h *Host) awaitUnderHook(done <-chan struct{}, timeout time.Duration, hook spi.BlockingCallback, context uintptr) spi.Errno {
