@@ -96,9 +96,16 @@ func (p *Port) Len() int {
 // Get takes the next packet and waits for one if there is none; see
 // [Port.GetMany].
 func (p *Port) Get(w *Worker, timeout time.Duration) (Packet, Result) {
-	var packet [1]Packet
-	_, result := p.GetMany(w, packet[:], timeout)
-	return packet[0], result
+	var room []Packet
+	if w != nil {
+		room = w.one[:]
+	} else {
+		room = make([]Packet, 1)
+	}
+	_, result := p.GetMany(w, room, timeout)
+	packet := room[0]
+	room[0] = Packet{}
+	return packet, result
 }
 
 // GetMany takes as many of the next packets as there are and packets has room

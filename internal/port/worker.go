@@ -20,6 +20,7 @@ type Worker struct {
 	result        Result
 	uncountedWork bool // of a caller that is no worker: never counted as working
 
+	one   [1]Packet     // room for Get
 	token chan struct{} // one value for each wake
 	timer *time.Timer
 }

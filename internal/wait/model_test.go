@@ -1,7 +1,6 @@
 package wait
 
 import (
-	"runtime"
 	"slices"
 	"testing"
 
@@ -147,9 +146,7 @@ func (m *model) wait(t *rapid.T, k int, q *request) {
 		want = Result{Reason: TimedOut}
 	default:
 		w.requests <- *q
-		for w.real.word.Load() == idle { // until it sleeps
-			runtime.Gosched()
-		}
+		untilArmed(w.real)
 		w.asleep = q
 		return
 	}

@@ -30,7 +30,8 @@ type Result struct {
 	Index  int
 }
 
-// Values of a waiter's word. An armed word is one or both of the two bits.
+// Values of a waiter's word. An armed word is one or both of the two bits. A
+// word that says why the waiter was woken is as good as idle.
 const (
 	idle         uint32 = 0
 	forEvents    uint32 = 1 << 0 // events may wake the waiter
@@ -146,7 +147,7 @@ func (w *Waiter) sleep(events []*Event, timeout time.Duration, alertable bool) R
 }
 
 // arm makes the word armed, then looks at the events once more. If they end the
-// wait it returns the result with the word idle.
+// wait it returns the result, and the word is not armed.
 func (w *Waiter) arm(events []*Event, armed uint32) (Result, bool) {
 	if w.all && len(events) > 0 {
 		commit.Lock()
@@ -210,9 +211,7 @@ func (w *Waiter) park(armed uint32, expired <-chan time.Time) (woken uint32) {
 			return w.disarm(armed)
 		}
 	}
-	woken = w.word.Load()
-	w.word.Store(idle)
-	return woken
+	return w.word.Load()
 }
 
 // disarm makes the word idle and returns the reason if the waiter was woken
@@ -222,9 +221,7 @@ func (w *Waiter) disarm(armed uint32) (woken uint32) {
 		return idle
 	}
 	<-w.token
-	woken = w.word.Load()
-	w.word.Store(idle)
-	return woken
+	return w.word.Load()
 }
 
 func (w *Waiter) startTimer(timeout time.Duration) <-chan time.Time {
