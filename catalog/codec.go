@@ -193,11 +193,11 @@ func (c *Catalog) Encode() ([]byte, error) {
 }
 
 func encodeEntry(e *Entry) entryTable {
-	t := entryTable{
+	return entryTable{
 		ID:                e.CatalogEntryID,
 		Name:              e.Name(),
 		Provider:          e.ProviderID,
-		Kind:              kindBase,
+		Kind:              kindOf(e),
 		Chain:             e.ProtocolChain.Entries(),
 		Family:            family(e.AddressFamily),
 		Type:              socketType(e.SocketType),
@@ -216,13 +216,16 @@ func encodeEntry(e *Entry) entryTable {
 		SecurityScheme:    e.SecurityScheme,
 		ProviderReserved:  e.ProviderReserved,
 	}
+}
+
+func kindOf(e *Entry) kind {
 	switch {
 	case e.Layer():
-		t.Kind = kindLayer
+		return kindLayer
 	case e.Chain():
-		t.Kind = kindChain
+		return kindChain
 	}
-	return t
+	return kindBase
 }
 
 // Parse reads a catalog in the form that [Catalog.Encode] gives it. Its one-line

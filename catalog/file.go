@@ -85,50 +85,67 @@ func (f *File) Load() (*Catalog, error) {
 	return c, err
 }
 
-// read returns the catalog, and the file's text and mode if it exists.
-func (f *File) read() (*Catalog, fileState, error) {
+// read returns the catalog and what it was read from.
+func (f *File) read() (*Catalog, content, error) {
+	found, err := f.content()
+	if err != nil {
+		return nil, found, err
+	}
+	c, err := f.parse(found)
+	return c, found, err
+}
+
+// content is what is in the file's place.
+type content struct {
+	exists bool
+	mode   fs.FileMode
+	text   []byte
+}
+
+// content reads the file, if it can be trusted.
+func (f *File) content() (content, error) {
 	if f.path == "" {
-		return Default(), fileState{}, nil
+		return content{}, nil
 	}
 	// A FIFO in the file's place must not block: O_NONBLOCK.
 	file, err := os.OpenFile(f.path, os.O_RDONLY|openNonblock, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Default(), fileState{}, nil
+		return content{}, nil
 	}
 	if err != nil {
-		return nil, fileState{}, f.refused("cannot be read (%w); make it readable, or set UPCALL_CATALOG to another file", cause(err))
+		return content{}, f.refused("cannot be read (%w); make it readable, or set UPCALL_CATALOG to another file", cause(err))
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return nil, fileState{}, f.failed(err)
+		return content{}, f.failed(cause(err))
 	}
-	state := fileState{mode: info.Mode()}
+	found := content{exists: true, mode: info.Mode()}
 	if !info.Mode().IsRegular() {
-		return nil, state, f.refused("is not a regular file; %s", wayOut)
+		return found, f.refused("is not a regular file; %s", wayOut)
 	}
 	if reason := untrusted(info); reason != "" {
-		return nil, state, f.refused("%s", reason)
+		return found, f.refused("%s", reason)
 	}
-	text, err := io.ReadAll(io.LimitReader(file, maxFileSize+1))
+	found.text, err = io.ReadAll(io.LimitReader(file, maxFileSize+1))
 	if err != nil {
-		return nil, state, f.failed(cause(err))
+		return found, f.failed(cause(err))
 	}
-	state.text = text
-	if len(text) > maxFileSize {
-		return nil, state, f.refused("is larger than %d MiB; %s", maxFileSize>>20, wayOut)
+	if len(found.text) > maxFileSize {
+		return found, f.refused("is larger than %d MiB; %s", maxFileSize>>20, wayOut)
 	}
-	c, err := Parse(text)
-	if err != nil {
-		return nil, state, f.refused("%w; mend it, or %s", err, wayOut)
-	}
-	return c, state, nil
+	return found, nil
 }
 
-// fileState is what a read found in the file's place; mode is 0 if nothing.
-type fileState struct {
-	mode fs.FileMode
-	text []byte
+func (f *File) parse(found content) (*Catalog, error) {
+	if !found.exists {
+		return Default(), nil
+	}
+	c, err := Parse(found.text)
+	if err != nil {
+		return nil, f.refused("%w; mend it, or %s", err, wayOut)
+	}
+	return c, nil
 }
 
 // Update changes the file: it takes the lock, reads the catalog, lets change
@@ -146,7 +163,7 @@ func (f *File) Update(change func(*Catalog) error) error {
 		return err
 	}
 	defer unlock()
-	c, state, err := f.read()
+	c, found, err := f.read()
 	if err != nil {
 		return err
 	}
@@ -156,8 +173,8 @@ func (f *File) Update(change func(*Catalog) error) error {
 	}
 	c.serial = serial + 1
 	mode := fs.FileMode(newFileMode)
-	if state.mode != 0 {
-		mode = state.mode.Perm() &^ foreignWrite
+	if found.exists {
+		mode = found.mode.Perm()
 	}
 	return f.replace(target, c, mode)
 }
@@ -263,6 +280,9 @@ func (f *File) replace(target string, c *Catalog, mode fs.FileMode) error {
 	if err := writeAndRename(dir, prefix, target, text, mode); err != nil {
 		return f.failed(fmt.Errorf("cannot be written (%w); it is as it was", err))
 	}
+	if err := syncDir(dir); err != nil {
+		return f.failed(fmt.Errorf("is changed, but may fall back if the machine loses power now (%w)", err))
+	}
 	return nil
 }
 
@@ -292,10 +312,7 @@ func writeAndRename(dir, prefix, target string, text []byte, mode fs.FileMode) (
 	if err != nil {
 		return cause(err)
 	}
-	if err := os.Rename(file.Name(), target); err != nil {
-		return cause(err)
-	}
-	return syncDir(dir)
+	return cause(os.Rename(file.Name(), target))
 }
 
 // Watch calls changed with the catalog, or with what Load says is wrong with
@@ -303,18 +320,20 @@ func writeAndRename(dir, prefix, target string, text []byte, mode fs.FileMode) (
 // it and however, until ctx ends. It returns ctx's error, or the system's when
 // it cannot watch. It runs on the calling goroutine and leaves none behind.
 func (f *File) Watch(ctx context.Context, changed func(*Catalog, error)) error {
-	var last string
+	var last string // what was seen at the last call of changed
 	first := true
 	return f.follow(ctx, func() {
-		c, state, err := f.read()
-		seen := string(state.text)
-		if err != nil {
-			seen = err.Error() + "\n" + seen
+		found, err := f.content()
+		seen := fmt.Sprint(found.exists, err, string(found.text))
+		if seen == last && !first {
+			return
 		}
-		if first || seen != last {
-			first, last = false, seen
-			changed(c, err)
+		first, last = false, seen
+		var c *Catalog
+		if err == nil {
+			c, err = f.parse(found)
 		}
+		changed(c, err)
 	})
 }
 

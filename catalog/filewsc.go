@@ -17,9 +17,14 @@ func (f *File) InstallProvider(id spi.GUID, path string, infos []spi.ProtocolInf
 
 // InstallProviderAndChains is [Catalog.InstallProviderAndChains] on the file.
 func (f *File) InstallProviderAndChains(id spi.GUID, path, name string, serviceFlags uint32, over []spi.ProtocolInfo, entryID *uint32) spi.Errno {
-	return f.change(func(c *Catalog) spi.Errno {
-		return c.InstallProviderAndChains(id, path, name, serviceFlags, over, entryID)
+	var installed uint32
+	code := f.change(func(c *Catalog) spi.Errno {
+		return c.InstallProviderAndChains(id, path, name, serviceFlags, over, &installed)
 	})
+	if code == 0 && entryID != nil {
+		*entryID = installed
+	}
+	return code
 }
 
 // DeinstallProvider is [Catalog.DeinstallProvider] on the file.
@@ -45,7 +50,12 @@ func (f *File) SetProviderInfo(id spi.GUID, infoType InfoType, info []byte, flag
 
 // SetApplicationCategory is [Catalog.SetApplicationCategory] on the file.
 func (f *File) SetApplicationCategory(path, extra string, categories uint32, previous *uint32) spi.Errno {
-	return f.change(func(c *Catalog) spi.Errno { return c.SetApplicationCategory(path, extra, categories, previous) })
+	var before uint32
+	code := f.change(func(c *Catalog) spi.Errno { return c.SetApplicationCategory(path, extra, categories, &before) })
+	if code == 0 && previous != nil {
+		*previous = before
+	}
+	return code
 }
 
 func (f *File) change(apply func(*Catalog) spi.Errno) spi.Errno {
