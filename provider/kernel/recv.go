@@ -60,7 +60,7 @@ func (d *descriptor) receive(bufs []spi.Buf, received, flags *uint32, from []byt
 		return e
 	}
 	if d.pending.Load() != nil && d.receivesPending() {
-		if e := d.waitBehind(d.receivesPending, receiveTimeout(d.fd)); e != 0 {
+		if e := d.waitBehind(d.receivesPending, d.receiveTimeout()); e != 0 {
 			return e
 		}
 	}
@@ -80,7 +80,7 @@ func (d *descriptor) receive(bufs []spi.Buf, received, flags *uint32, from []byt
 func (d *descriptor) receiveWaiting(r *receiving, n int) (int, uint32, spi.Errno) {
 	var wait call
 	defer wait.end()
-	if e := wait.begin(d.p, d.p.entries[d.kind].CatalogEntryID, receiveTimeout(d.fd), d); e != 0 {
+	if e := wait.begin(d.p, d.p.entries[d.kind].CatalogEntryID, d.receiveTimeout(), d); e != 0 {
 		return n, 0, e
 	}
 	events := int16(unix.POLLIN)

@@ -61,7 +61,7 @@ func (d *descriptor) send(bufs []spi.Buf, sent *uint32, flags uint32, to *sockad
 		return e
 	}
 	if d.pending.Load() != nil && d.sendsPending() {
-		if e := d.waitBehind(d.sendsPending, sendTimeout(d.fd)); e != 0 {
+		if e := d.waitBehind(d.sendsPending, d.sendTimeout()); e != 0 {
 			return e
 		}
 	}
@@ -91,7 +91,7 @@ func (d *descriptor) send(bufs []spi.Buf, sent *uint32, flags uint32, to *sockad
 func (d *descriptor) sendWaiting(bufs []spi.Buf, sent *uint32, n, native int, to *sockaddr) spi.Errno {
 	var wait call
 	defer wait.end()
-	if e := wait.begin(d.p, d.p.entries[d.kind].CatalogEntryID, sendTimeout(d.fd), d); e != 0 {
+	if e := wait.begin(d.p, d.p.entries[d.kind].CatalogEntryID, d.sendTimeout(), d); e != 0 {
 		return e
 	}
 	total := spi.BufsLen(bufs)

@@ -97,6 +97,10 @@ type socket struct {
 	failed atomic.Int32 // of the last attempt to connect
 	broken atomic.Int32 // that ended the connection
 
+	// SO_RCVTIMEO and SO_SNDTIMEO in milliseconds as they were set, which the
+	// kernel rounds to its own clock; zero leaves the answer to the kernel.
+	receiveMillis, sendMillis atomic.Uint32
+
 	events  atomic.Pointer[selection]
 	pending atomic.Pointer[operations]
 

@@ -183,11 +183,8 @@ func (d *descriptor) getNative(o option, val []byte, valLen *int32) spi.Errno {
 		}
 		return storeInt(v, val, valLen)
 	case optMillis:
-		tv, err := unix.GetsockoptTimeval(d.fd, o.level, o.name)
-		if err != nil {
-			return optionError(errnoOf(err))
-		}
-		return storeInt(int32(min((tv.Nano()+int64(time.Millisecond)-1)/int64(time.Millisecond), math.MaxInt32)), val, valLen)
+		ms := max(d.timeout(o.name), 0) / time.Millisecond
+		return storeInt(int32(min(ms, math.MaxUint32)), val, valLen)
 	case optBytes:
 		if o.level == unix.IPPROTO_IP && o.name == unix.IP_OPTIONS {
 			var b [maxOption]byte
@@ -341,7 +338,11 @@ func (d *descriptor) setNative(o option, val []byte) unix.Errno {
 	switch o.kind {
 	case optMillis:
 		tv := unix.NsecToTimeval(int64(v) * int64(time.Millisecond))
-		return setOption(d.fd, o.level, o.name, unsafe.Pointer(&tv), unsafe.Sizeof(tv))
+		errno := setOption(d.fd, o.level, o.name, unsafe.Pointer(&tv), unsafe.Sizeof(tv))
+		if errno == 0 {
+			d.millis(o.name).Store(v)
+		}
+		return errno
 	case optInterface4:
 		return setOption(d.fd, o.level, o.name, unsafe.Pointer(&unix.IPMreqn{Address: [4]byte(val), Ifindex: interfaceIndex(val)}), unsafe.Sizeof(unix.IPMreqn{}))
 	case optMember4:

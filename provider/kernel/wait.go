@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -268,15 +269,26 @@ func milliseconds(d time.Duration) int {
 	return int(min((d+time.Millisecond-1)/time.Millisecond, 1<<30))
 }
 
-// receiveTimeout and sendTimeout return SO_RCVTIMEO and SO_SNDTIMEO as the
-// kernel has them, negative when there is none.
-func receiveTimeout(fd int) time.Duration { return timeoutOption(fd, unix.SO_RCVTIMEO) }
-func sendTimeout(fd int) time.Duration    { return timeoutOption(fd, unix.SO_SNDTIMEO) }
+// receiveTimeout and sendTimeout return SO_RCVTIMEO and SO_SNDTIMEO, negative
+// when there is none.
+func (d *descriptor) receiveTimeout() time.Duration { return d.timeout(unix.SO_RCVTIMEO) }
+func (d *descriptor) sendTimeout() time.Duration    { return d.timeout(unix.SO_SNDTIMEO) }
 
-func timeoutOption(fd, name int) time.Duration {
-	tv, err := unix.GetsockoptTimeval(fd, unix.SOL_SOCKET, name)
-	if err != nil || tv.Sec == 0 && tv.Usec == 0 {
+func (d *descriptor) timeout(name int) time.Duration {
+	if ms := d.millis(name).Load(); ms != 0 {
+		return time.Duration(ms) * time.Millisecond
+	}
+	tv, err := unix.GetsockoptTimeval(d.fd, unix.SOL_SOCKET, name)
+	if err != nil || tv.Nano() == 0 {
 		return -1
 	}
 	return time.Duration(tv.Nano())
+}
+
+// millis is where the socket keeps a timeout as it was set.
+func (s *socket) millis(name int) *atomic.Uint32 {
+	if name == unix.SO_RCVTIMEO {
+		return &s.receiveMillis
+	}
+	return &s.sendMillis
 }
