@@ -113,7 +113,7 @@ func TestBehaviour032_CompletionWithPort(t *testing.T) {
 	ov := started(0)
 	want(t, p.complete(p.s, ov, 0, 10), 0)
 	packet, err := p.thread.GetQueuedCompletionStatus(port, 0)
-	if want := (Packet{Bytes: 10, Key: 77, Overlapped: ov}); packet != want || err != nil {
+	if want := (Packet{Transferred: 10, Key: 77, Overlapped: ov}); packet != want || err != nil {
 		t.Errorf("packet %+v, %v; want %+v", packet, err, want)
 	}
 	p.noPacket(port)
@@ -149,7 +149,7 @@ func TestBehaviour035_FailedOperation(t *testing.T) {
 		ov := started(0)
 		want(t, p.complete(p.s, ov, status, 4), 0)
 		packet, err := p.thread.GetQueuedCompletionStatus(port, 0)
-		if codeOf(err) != status || packet.Status != status || packet.Overlapped != ov || packet.Bytes != 4 {
+		if codeOf(err) != status || packet.Status != status || packet.Overlapped != ov || packet.Transferred != 4 {
 			t.Errorf("packet %+v, %v; want status %v", packet, err, status)
 		}
 		if ov.Internal == 0 || ov.InProgress() {
@@ -269,7 +269,7 @@ func TestPorts(t *testing.T) {
 		t.Errorf("association of no socket: %v", err)
 	}
 	ov := new(spi.Overlapped)
-	own := Packet{Bytes: 1, Key: 2, Overlapped: ov}
+	own := Packet{Transferred: 1, Key: 2, Overlapped: ov}
 	if err := h.PostQueuedCompletionStatus(port, own); err != nil {
 		t.Error(err)
 	}

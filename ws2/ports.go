@@ -12,10 +12,10 @@ type Port uintptr
 // Packet is a completion packet: the outcome of one overlapped operation, or
 // what [DLL.PostQueuedCompletionStatus] posted.
 type Packet struct {
-	Bytes      uint32          // transferred
-	Status     spi.Errno       // of the operation; 0 is success
-	Key        uintptr         // given when the socket was associated with the port
-	Overlapped *spi.Overlapped // the operation
+	Transferred uint32          // bytes
+	Status      spi.Errno       // of the operation; 0 is success
+	Key         uintptr         // given when the socket was associated with the port
+	Overlapped  *spi.Overlapped // the operation
 }
 
 type portTable struct {
@@ -85,7 +85,7 @@ func (d *DLL) AssociateCompletionPort(s spi.Socket, p Port, key uintptr) error {
 // WSA_INVALID_HANDLE.
 func (d *DLL) PostQueuedCompletionStatus(p Port, packet Packet) error {
 	object := d.ports.objects.Get(uintptr(p))
-	if object == nil || !object.Post(port.Packet(packet)) {
+	if object == nil || !object.Post(port.Packet{Bytes: packet.Transferred, Status: packet.Status, Key: packet.Key, Overlapped: packet.Overlapped}) {
 		return spi.WSA_INVALID_HANDLE.Err()
 	}
 	return nil
@@ -107,10 +107,9 @@ func (t *Thread) GetQueuedCompletionStatus(p Port, milliseconds uint32) (Packet,
 	if t.bound && t.worker == nil {
 		t.worker = port.NewWorker()
 	}
-	packet, result := object.Get(t.worker, timeoutOf(milliseconds))
-	switch result {
+	switch packet, result := object.Get(t.worker, timeoutOf(milliseconds)); result {
 	case port.OK:
-		return Packet(packet), t.result(packet.Status)
+		return Packet{packet.Bytes, packet.Status, packet.Key, packet.Overlapped}, t.result(packet.Status)
 	case port.TimedOut:
 		return Packet{}, t.fail(spi.WSAETIMEDOUT)
 	}

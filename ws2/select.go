@@ -79,7 +79,7 @@ func (t *Thread) WSAAsyncSelect(s spi.Socket, wnd spi.HWND, msg uint32, mask int
 	if e != 0 {
 		return t.fail(e)
 	}
-	if mask != 0 && !t.dll.reachable(wnd) {
+	if mask != 0 && !t.dll.windows.reachable(wnd) {
 		return t.fail(spi.WSAEINVAL)
 	}
 	return t.result(sock.provider.WSPAsyncSelect(s, wnd, msg, mask))

@@ -9,6 +9,7 @@ import (
 	"upcall.dev/internal/port"
 	"upcall.dev/internal/slot"
 	"upcall.dev/internal/wait"
+	"upcall.dev/internal/window"
 	"upcall.dev/spi"
 )
 
@@ -24,11 +25,12 @@ type Thread struct {
 	osID         int
 	binds        int
 	lastError    spi.Errno
-	openType     int32        // SO_OPENTYPE
-	waiter       *wait.Waiter // Queue may be called from anywhere
-	worker       *port.Worker // nil before the first use of a completion port
-	hook         func() bool  // nil: the default
-	blocking     bool         // inside the hook of a blocking call
+	openType     int32         // SO_OPENTYPE
+	waiter       *wait.Waiter  // Queue may be called from anywhere
+	worker       *port.Worker  // nil before the first use of a completion port
+	queue        *window.Queue // nil before the first window
+	hook         func() bool   // nil: the default
+	blocking     bool          // inside the hook of a blocking call
 	cancelled    bool
 	blockedIn    *entry // whose call blocks
 	scratch      scratch
@@ -82,6 +84,9 @@ func (t *Thread) Unbind() {
 		t.dll.threads.ids.Remove(t.id.ThreadHandle)
 		t.waiter.Close()
 		t.LeavePort()
+		if t.queue != nil {
+			t.queue.Close()
+		}
 		t.setHook(nil)
 	}
 	runtime.UnlockOSThread()

@@ -8,6 +8,7 @@ package window
 
 import (
 	"sync"
+	"time"
 
 	"upcall.dev/internal/slot"
 	"upcall.dev/spi"
@@ -217,14 +218,34 @@ func (q *Queue) Peek(f Filter, remove bool) (m Message, ok bool) {
 // at all, when none can come: the queue is closed, or the filter is for a window
 // that is not one of the queue's.
 func (q *Queue) Get(f Filter) (m Message, more bool) {
+	m, more, _ = q.GetFor(f, -1)
+	return m, more
+}
+
+// GetFor is [Queue.Get] that waits no longer than timeout, unless that is
+// negative. late is true, with no message, when the time has passed.
+func (q *Queue) GetFor(f Filter, timeout time.Duration) (m Message, more, late bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	var passed bool // guarded by mu
+	if timeout > 0 {
+		timer := time.AfterFunc(timeout, func() {
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			passed = true
+			q.arrival.Broadcast()
+		})
+		defer timer.Stop()
+	}
 	for {
 		if m, ok := q.next(f, true); ok {
-			return m, m.Message != WMQuit
+			return m, m.Message != WMQuit, false
 		}
 		if q.closed || f.Window != 0 && q.windows[f.Window] == nil {
-			return Message{}, false
+			return Message{}, false, false
+		}
+		if passed || timeout == 0 {
+			return Message{}, false, true
 		}
 		q.arrival.Wait()
 	}
