@@ -178,6 +178,9 @@ func (d *descriptor) sendFlags(flags uint32) (int, spi.Errno) {
 
 // sendError translates the error of a sending call.
 func (d *descriptor) sendError(errno unix.Errno) spi.Errno {
+	if d.has(fAborted) {
+		return spi.WSAECONNABORTED
+	}
 	switch errno {
 	case unix.EAGAIN:
 		if d.has(fConnecting) && d.kind.stream() && !connected(d.fd) {
@@ -188,8 +191,6 @@ func (d *descriptor) sendError(errno unix.Errno) spi.Errno {
 		return spi.WSAENOTCONN
 	case unix.EPIPE, unix.ENOTCONN:
 		switch {
-		case d.has(fAborted):
-			return spi.WSAECONNABORTED
 		case d.has(fSendShut):
 			return spi.WSAESHUTDOWN
 		case d.neverConnected():
