@@ -181,4 +181,3 @@ func (l *Layer) WSPSelect(read, write, except *spi.FDSet, timeout *spi.Timeval) 
 	}
 	return total, 0
 }
-

@@ -54,12 +54,17 @@ func (h *Host) Fail(r *Request, errno spi.Errno) {
 }
 
 // Complete tells the outcome of a request that was started on handle s. After
-// the last WSPCleanup it only stores it. No lock may be held.
+// the last WSPCleanup it only stores it, and a failure as WSA_OPERATION_ABORTED.
+// No lock may be held.
 func (h *Host) Complete(s spi.Socket, r *Request, errno spi.Errno, transferred, flags uint32) {
 	ov := r.ov
+	quiet := h.quiet.Load()
+	if quiet && errno != 0 {
+		errno = spi.WSA_OPERATION_ABORTED
+	}
 	ov.Offset, ov.OffsetHigh = flags, uint32(errno)
 	switch {
-	case h.quiet.Load():
+	case quiet:
 		ov.Complete(errno, transferred)
 	case r.routine == nil:
 		h.DLL().WPUCompleteOverlappedRequest(s, ov, errno, transferred)
