@@ -68,6 +68,9 @@ func (p *provider) selectEvents(s spi.Socket, apply func(*netevents.Engine, nete
 	if e != 0 && !wasNonblocking {
 		d.setNonblocking(false)
 	}
+	if own.engine.Mask() == 0 {
+		p.poller.rest(d)
+	}
 	if d.isClosed() { // its closer may have come too early to end this
 		own.engine.CloseDescriptor(s)
 	}
@@ -143,6 +146,9 @@ func (d *descriptor) reenable(bits int32, e spi.Errno) {
 			return
 		}
 		bits |= spi.FD_WRITE
+	}
+	if own.engine.Mask()&bits == 0 {
+		return // a selection made from now on looks for itself
 	}
 	own.mu.Lock()
 	defer own.mu.Unlock()

@@ -76,6 +76,21 @@ func (p *poller) forget(d, heir *descriptor) {
 	}
 }
 
+// rest ends the watch of a socket that nothing depends on any more: no
+// selection (which the caller keeps out), no overlapped operation, no data to
+// refuse. Whoever comes to depend on it makes that visible and then calls watch.
+func (p *poller) rest(d *descriptor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id, ok := p.ids[d.socket]
+	if !ok || d.pending.Load() != nil || d.has(fRecvShut) {
+		return
+	}
+	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, p.watched[id].fd, nil)
+	delete(p.watched, id)
+	delete(p.ids, d.socket)
+}
+
 func (p *poller) startLocked() spi.Errno {
 	if p.file != nil {
 		return 0
