@@ -30,10 +30,11 @@ type Stack struct {
 	work   sync.WaitGroup // one for each socket and for each that is being made
 }
 
-// Open makes a DLL of its own and starts it. [Stack.Close] ends it.
+// Open makes a DLL of its own and starts it. [Stack.Close] ends it. A program
+// that imports upcall.dev/standard, for its effect, has the standard providers.
 func Open(c Config) (*Stack, error) {
 	if c.Catalog == nil {
-		c.Catalog = catalog.Default()
+		c.Catalog = catalog.OpenFile(catalog.DefaultPath())
 	}
 	return New(ws2.New(c))
 }

@@ -48,7 +48,7 @@ func (w *eventWaiter) run(d *direction, try attempt) error {
 		switch {
 		case w.evicted.Load():
 			return net.ErrClosed
-		case d.expired.Load():
+		case d.expired():
 			return os.ErrDeadlineExceeded
 		case try(0):
 			return nil
@@ -85,12 +85,11 @@ func (w *eventWaiter) release() {
 
 // direction is what reading, or writing, waits for.
 type direction struct {
-	wake    chan struct{} // holds at most one: something has changed since the last attempt
-	expired atomic.Bool   // the deadline has passed
+	wake     chan struct{} // holds at most one: something has changed since the last attempt
+	deadline atomic.Int64  // on the clock of sinceStart; zero for none
 
-	mu       sync.Mutex // guards deadline and timer, and expired's changes; a leaf lock
-	deadline time.Time  // with a monotonic reading; zero for none
-	timer    *time.Timer
+	mu    sync.Mutex // guards timer, and changes of deadline; a leaf lock
+	timer *time.Timer
 }
 
 func (d *direction) signal() {
@@ -100,40 +99,37 @@ func (d *direction) signal() {
 	}
 }
 
+var start = time.Now()
+
+// sinceStart is a clock that nobody sets.
+func sinceStart() int64 { return int64(time.Since(start)) }
+
+func (d *direction) expired() bool {
+	deadline := d.deadline.Load()
+	return deadline != 0 && sinceStart() >= deadline
+}
+
+// maxWait keeps a deadline in the far future from overflowing the clock.
+const maxWait = 100 * 365 * 24 * time.Hour
+
 func (d *direction) setDeadline(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.timer != nil {
-		d.timer.Stop()
+		d.timer.Stop() // if it fires all the same, there is an attempt too many
 	}
 	if t.IsZero() {
-		d.deadline = time.Time{}
-		d.expired.Store(false)
+		d.deadline.Store(0)
 		return
 	}
-	left := time.Until(t)
-	d.deadline = time.Now().Add(left)
-	if left <= 0 {
-		d.expired.Store(true)
+	left := min(time.Until(t), maxWait)
+	d.deadline.Store(max(sinceStart()+int64(left), 1))
+	switch {
+	case left <= 0:
 		d.signal()
-		return
-	}
-	d.expired.Store(false)
-	if d.timer == nil {
-		d.timer = time.AfterFunc(left, d.expire)
-	} else {
+	case d.timer == nil:
+		d.timer = time.AfterFunc(left, d.signal)
+	default:
 		d.timer.Reset(left)
 	}
-}
-
-// expire runs when the timer fires, which may be late: for a deadline that has
-// been replaced since.
-func (d *direction) expire() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.deadline.IsZero() || time.Now().Before(d.deadline) {
-		return
-	}
-	d.expired.Store(true)
-	d.signal()
 }
