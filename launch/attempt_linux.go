@@ -43,15 +43,16 @@ func (a *attempt) answerOutcome() {
 		a.c.told = true
 	}
 	a.c.mu.Unlock()
-	if errno != 0 {
-		a.s.table.remove(a.c)
-	}
 	a.s.fail(&a.n, errno)
 }
 
 // connectOwn lets an IFS chain connect the program's own socket.
 func (a *attempt) connectOwn() {
 	c, p := a.c, a.socket
+	if stateOf(p.fd) == tcpListen { // Winsock would say WSAEINVAL
+		a.refuse(unix.EISCONN)
+		return
+	}
 	a.watch()
 	errno := a.s.chain.connectOwn(p.fd, c.target)
 	a.unwatch()
@@ -60,24 +61,26 @@ func (a *attempt) connectOwn() {
 	if a.abandoned { // the dup is gone
 		if !c.ended {
 			c.told = true
-			c.end(unix.ECONNABORTED)
-			a.s.table.remove(c)
+			a.failLocked(unix.ECONNABORTED)
 		}
 		c.mu.Unlock()
 		a.answer(unix.ECONNABORTED)
 		return
 	}
-	c.end(0)
-	if a.answered.Load() { // interrupted by a signal: the program asks SO_ERROR
-		c.errno = errno
+	if errno == 0 || errno == unix.EINPROGRESS {
+		c.end(0)
+	} else {
+		c.told = !a.answered.Load() // interrupted by a signal, the program asks SO_ERROR
+		a.failLocked(errno)
 	}
 	c.mu.Unlock()
 	peer, peerErrno := socketName(unix.SYS_GETPEERNAME, p.fd, p.domain)
 	a.s.chain.release(p.fd)
 	redirected := peerErrno == 0 && peer != c.target
-	if errno == unix.EINPROGRESS || redirected || c.errno != 0 {
+	switch {
+	case errno == unix.EINPROGRESS, errno == 0 && redirected:
 		a.s.table.settle(c)
-	} else {
+	case errno == 0:
 		a.s.table.remove(c)
 	}
 	a.answer(errno)
@@ -107,11 +110,11 @@ func (a *attempt) abandon() {
 func (a *attempt) connectJoined(ctx context.Context) {
 	c, p := a.c, a.socket
 	defer c.cancel()
-	if !isUnconnected(p.fd) {
+	if stateOf(p.fd) != tcpClose {
 		a.refuse(unix.EISCONN)
 		return
 	}
-	if !p.blocking {
+	if !p.blocking && !p.multipath {
 		if errno := a.s.joiner.hold(p, c.target.Addr()); errno != unix.EINPROGRESS {
 			a.refuse(errno)
 			return
@@ -167,9 +170,8 @@ func (a *attempt) connectJoined(ctx context.Context) {
 func (a *attempt) refuse(errno unix.Errno) {
 	a.c.mu.Lock()
 	a.c.told = true
-	a.c.end(errno)
+	a.failLocked(errno)
 	a.c.mu.Unlock()
-	a.s.table.remove(a.c)
 	_ = unix.Close(a.socket.fd)
 	a.answer(errno)
 }

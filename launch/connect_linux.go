@@ -16,7 +16,7 @@ const maxSockaddr = unix.SizeofSockaddrAny
 type programSocket struct {
 	fd, domain int
 	blocking   bool
-	multipath  bool // MPTCP, which chains join but cannot connect themselves
+	multipath  bool // MPTCP: a chain cannot connect it itself, nor SYN hold hold it
 }
 
 // connect decides about one connect(2). Everything after the two reads from
@@ -155,8 +155,9 @@ func isV6Only(fd int) bool {
 // connectAgain answers a connect on a socket whose earlier one is known. It
 // reports false, and leaves p to the caller, when it is a connect from the start.
 func (s *server) connectAgain(n *notification, p programSocket, c *connection) bool {
+	state := stateOf(p.fd)
 	c.mu.Lock()
-	ended, errno, told := c.ended, c.errno, c.told
+	ended, errno, told := c.ended || state == tcpEstablished, c.errno, c.told
 	if ended && errno != 0 {
 		c.told = true
 	}
@@ -173,11 +174,10 @@ func (s *server) connectAgain(n *notification, p programSocket, c *connection) b
 		again.answerOutcome()
 		_ = unix.Close(p.fd)
 	case errno != 0 && !told:
-		s.table.remove(c)
 		clearSocketError(p.fd)
 		_ = unix.Close(p.fd)
 		s.fail(n, errno)
-	case isUnconnected(p.fd):
+	case state == tcpClose:
 		s.table.remove(c)
 		return false
 	default:
@@ -191,11 +191,19 @@ func (s *server) connectAgain(n *notification, p programSocket, c *connection) b
 	return true
 }
 
-const tcpClose = 7 // TCP_CLOSE of enum tcp_state
+// States of enum tcp_state.
+const (
+	tcpEstablished = 1
+	tcpClose       = 7
+	tcpListen      = 10
+)
 
-func isUnconnected(fd int) bool {
+func stateOf(fd int) uint8 {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	return err == nil && info.State == tcpClose
+	if err != nil {
+		return tcpClose // then connect(2) itself says what is wrong
+	}
+	return info.State
 }
 
 func clearSocketError(fd int) { _, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR) }

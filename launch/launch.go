@@ -43,4 +43,6 @@ type Options struct {
 	// for DefaultConnectTimeout. The program then gets ETIMEDOUT and Log says
 	// which chain did not answer.
 	ConnectTimeout time.Duration
+
+	finishPatience time.Duration // for providers to return from their calls at the end; zero: 5 s
 }

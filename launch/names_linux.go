@@ -6,34 +6,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// known finds the connection of a trapped call's socket. When there is none
-// the call goes on in the kernel; otherwise the caller must close fd.
-func (s *server) known(n *notification) (c *connection, fd int) {
-	if s.table.count.Load() == 0 {
-		s.pass(n)
-		return nil, -1
-	}
+// known returns a dup of a trapped call's socket, which the caller closes, and
+// the connection that is known of it, or nil.
+func (s *server) known(n *notification) (c *connection, fd int, ok bool) {
 	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
 	if err != nil {
-		s.pass(n)
-		return nil, -1
+		return nil, -1, false
 	}
-	if cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE); err == nil && stillWaiting(s.listener, n.ID) {
-		c = s.table.lookup(cookie)
-	}
-	if c == nil {
+	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+	if err != nil || !stillWaiting(s.listener, n.ID) {
 		_ = unix.Close(fd)
-		s.pass(n)
-		return nil, -1
+		return nil, -1, false
 	}
-	return c, fd
+	return s.table.lookup(cookie), fd, true
 }
 
 // getpeername answers the address that the program asked for, where the kernel
 // would name the host's end of the relay or the peer that a layer chose.
 func (s *server) getpeername(n *notification) {
-	c, fd := s.known(n)
+	if s.table.count.Load() == 0 {
+		s.pass(n)
+		return
+	}
+	c, fd, ok := s.known(n)
+	if !ok {
+		s.pass(n)
+		return
+	}
 	if c == nil {
+		_ = unix.Close(fd)
+		s.pass(n)
 		return
 	}
 	peer, errno := socketName(unix.SYS_GETPEERNAME, fd, c.domain)
@@ -52,24 +54,47 @@ func (s *server) getpeername(n *notification) {
 
 // socketError answers SO_ERROR with the chain's error, once.
 func (s *server) socketError(n *notification) {
-	c, fd := s.known(n)
-	if c == nil {
-		return
-	}
-	c.mu.Lock()
-	errno := c.errno
-	if !c.ended || c.told || errno == 0 {
-		c.mu.Unlock()
-		_ = unix.Close(fd)
+	c, fd, ok := s.known(n)
+	if !ok {
 		s.pass(n)
 		return
 	}
-	c.told = true
-	c.mu.Unlock()
-	s.table.remove(c)
-	clearSocketError(fd)
+	errno := c.takeError()
+	if errno == 0 && c == nil && neverTried(fd) {
+		errno = unix.ECONNABORTED
+	}
+	if errno != 0 {
+		clearSocketError(fd)
+	}
 	_ = unix.Close(fd)
+	if errno == 0 {
+		s.pass(n)
+		return
+	}
 	s.fail(n, storeValue(int(n.TID), n.Args[3], n.Args[4], binary.NativeEndian.AppendUint32(nil, uint32(errno)), false))
+}
+
+// takeError takes the error that the program is still to be told, if any.
+func (c *connection) takeError() unix.Errno {
+	if c == nil {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended || c.told || c.errno == 0 {
+		return 0
+	}
+	c.told = true
+	return c.errno
+}
+
+// neverTried reports whether a TCP socket is as new. A program asks such a
+// one for its error when a signal has interrupted its connect in the moment
+// before the host received it: it believes that the attempt goes on, and zero
+// would mean that it has succeeded.
+func neverTried(fd int) bool {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == tcpClose && info.Segs_out == 0
 }
 
 // storeValue stores a value and its length in the program's memory as the

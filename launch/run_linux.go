@@ -16,9 +16,8 @@ import (
 
 // Patience at the end of a run.
 const (
-	drainPatience  = 5 * time.Second // for peers to take what the program had sent
-	killPatience   = 5 * time.Second // between SIGTERM and SIGKILL when ctx ends
-	finishPatience = 5 * time.Second // for providers to return from their calls
+	drainPatience = 5 * time.Second // for peers to take what the program had sent
+	killPatience  = 5 * time.Second // between SIGTERM and SIGKILL when ctx ends
 )
 
 // Run runs the program with its outbound TCP connections passing through the
@@ -49,6 +48,9 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 	}
 	if l.ConnectTimeout == 0 {
 		l.ConnectTimeout = DefaultConnectTimeout
+	}
+	if l.finishPatience == 0 {
+		l.finishPatience = 5 * time.Second
 	}
 	path, err := findProgram(o.Program, o.Dir, l.Env)
 	if err != nil {
@@ -116,7 +118,7 @@ func (l *launcher) run(ctx context.Context, path string, chain chain) (int, erro
 	defer signals.stop()
 	startErr := link.proceed(l.Program)
 	waitErr := l.wait(ctx, cmd, s)
-	if !s.shutdown(finishPatience) {
+	if !s.shutdown(l.finishPatience) {
 		l.Log("a provider has not returned from a call: leaving without it")
 	}
 	switch {

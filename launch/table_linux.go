@@ -35,8 +35,8 @@ func (c *connection) end(errno unix.Errno) {
 	close(c.done)
 }
 
-// maxSettled bounds the entries that no relay keeps: failures that the program
-// has not asked for, and IFS connections whose peer may have been redirected.
+// maxSettled bounds the entries that no relay keeps: failures, which the program
+// may still ask for, and IFS connections whose peer may have been redirected.
 // Beyond it the oldest is forgotten, and the kernel answers for that socket.
 const maxSettled = 4096
 

@@ -84,8 +84,11 @@ func (a *attempt) act(signalled, waiting, killed bool) (timedOut bool) {
 // detachLocked makes the connect go on without its caller, as the kernel's
 // does after EINTR: the program may poll the socket for the outcome.
 func (a *attempt) detachLocked() bool {
-	if a.c.own || a.c.held {
+	switch {
+	case a.c.own, a.c.held:
 		return true
+	case a.socket.multipath:
+		return false
 	}
 	a.c.held = a.s.joiner.hold(a.socket, a.c.target.Addr()) == unix.EINPROGRESS
 	return a.c.held
@@ -112,7 +115,6 @@ func (a *attempt) timeOutLocked() {
 	a.failLocked(unix.ETIMEDOUT)
 	if a.answered.CompareAndSwap(false, true) {
 		a.c.told = true
-		a.s.table.remove(a.c)
 		a.s.fail(&a.n, unix.ETIMEDOUT)
 	}
 }

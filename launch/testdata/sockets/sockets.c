@@ -165,6 +165,20 @@ int main(int argc, char **argv) {
 		for (int i = 0; i < N; i++) pthread_create(&t[i], 0, thread, &e[i]);
 		for (int i = 0; i < N; i++) { pthread_join(t[i], 0); failed += e[i] != 0; }
 		printf("failed %d\n", failed);
+	} else if (!strcmp(what, "multipath")) { // IPPROTO_MPTCP, where there is such a thing
+		for (int flags = 0; flags <= SOCK_NONBLOCK; flags += SOCK_NONBLOCK) {
+			int s = socket(target.ss_family, SOCK_STREAM | flags, 262);
+			if (s < 0) { printf("none\n"); continue; }
+			int e = try_connect(s);
+			if (e == EINPROGRESS) {
+				while (!wait_for(s, POLLOUT, 20000));
+				e = so_error(s);
+			}
+			printf("connect %s\n", name(e));
+			print_peer(s);
+			fcntl(s, F_SETFL, 0);
+			request(s);
+		}
 	} else if (!strcmp(what, "options")) { // set before, seen after
 		int s = new_socket(0), one = 1, v = 0;
 		socklen_t n = sizeof v;
@@ -202,8 +216,10 @@ int main(int argc, char **argv) {
 		int d = socket(target.ss_family, SOCK_DGRAM, 0);
 		printf("udp %s\n", name(try_connect(d)));
 		print_peer(d);
-		char c;
-		printf("fastopen %s\n", sendto(s, &c, 1, 0x20000000 | MSG_NOSIGNAL, (struct sockaddr *)&target, target_len) < 0 ? "refused" : "sent");
+	} else if (!strcmp(what, "bypass")) { // what would go around connect
+		int s = new_socket(0);
+		char c = 0;
+		printf("fastopen %s\n", name(sendto(s, &c, 1, 0x20000000 | MSG_NOSIGNAL, (struct sockaddr *)&target, target_len) < 0 ? errno : 0));
 		printf("io_uring %s\n", name(syscall(SYS_io_uring_setup, 1, 0) < 0 ? errno : 0));
 	} else if (!strcmp(what, "interrupted")) { // a handler without SA_RESTART
 		int s = new_socket(0);
@@ -226,6 +242,27 @@ int main(int argc, char **argv) {
 		printf("signals %d\n", (int)alarms);
 		print_peer(s);
 		request(s);
+	} else if (!strcmp(what, "storm")) { // a timer that interrupts all the time, no SA_RESTART
+		struct sigaction a = {.sa_handler = on_alarm};
+		struct itimerval every = {{0, 300}, {0, 300}};
+		int lies = 0;
+		sigaction(SIGALRM, &a, 0);
+		setitimer(ITIMER_REAL, &every, 0);
+		for (int i = 0; i < 300; i++) {
+			int s = new_socket(0);
+			int e = try_connect(s);
+			if (e == EINTR) { // it goes on by itself
+				while (!wait_for(s, POLLOUT, 20000));
+				e = so_error(s);
+			}
+			struct sockaddr_storage peer;
+			socklen_t n = sizeof peer;
+			if (e) { close(s); continue; }
+			while ((e = getpeername(s, (struct sockaddr *)&peer, &n)) && errno == EINTR);
+			if (e) lies++;
+			close(s);
+		}
+		printf("lies %d\n", lies);
 	} else if (!strcmp(what, "timeout")) { // SO_SNDTIMEO
 		int s = new_socket(0);
 		struct timeval t = {0, 100000};
