@@ -6,7 +6,12 @@
 //     embeds [Base], which is the thirty functions, and makes its sockets of
 //     [Endpoint], over a half of its own that implements [Lower]. Package
 //     upcall.dev/provider/memory is the smallest example.
-//   - Both stand on [Handles] (the mapping between handles and objects, with
+//   - A layer that needs handles of its own but holds no bytes is a [Layer], or
+//     embeds one: it translates handles, operations and events.
+//   - A layer that holds the bytes between its client and a socket of the next
+//     provider moves them with goroutines between the [Queue]s of an Endpoint
+//     and a [LowerSocket].
+//   - All stand on [Handles] (the mapping between handles and objects, with
 //     the deferred close) and [Host] (upcalls, blocking calls, and the
 //     protocol of overlapped completion), which a provider of another shape can
 //     use alone.

@@ -17,8 +17,8 @@ type LowerSocket struct {
 	event  spi.Event
 
 	readable, writable chan struct{} // capacity 1
-	closed             chan struct{}
-	closing            atomic.Bool
+	closed             chan struct{} // closed by Stop
+	stopped            atomic.Bool
 }
 
 // NewLowerSocket takes over a socket of the next provider.
@@ -53,7 +53,7 @@ func (l *LowerSocket) Provider() spi.Provider { return l.next }
 // Socket returns the next provider's handle.
 func (l *LowerSocket) Socket() spi.Socket { return l.socket }
 
-// wait sleeps until wake receives or the socket is closed: WSAENOTSOCK.
+// wait sleeps until wake receives, or Stop is called: WSAENOTSOCK.
 func (l *LowerSocket) wait(wake <-chan struct{}) spi.Errno {
 	select {
 	case <-wake:
@@ -70,6 +70,9 @@ func (l *LowerSocket) Read(p []byte) (int, spi.Errno) { return l.ReadFrom(p, nil
 func (l *LowerSocket) ReadFrom(p, from []byte, fromLen *int32) (int, spi.Errno) {
 	bufs := []spi.Buf{spi.NewBuf(p)}
 	for {
+		if l.stopped.Load() {
+			return 0, spi.WSAENOTSOCK
+		}
 		var n, flags uint32
 		var errno spi.Errno
 		if from == nil {
@@ -90,6 +93,9 @@ func (l *LowerSocket) ReadFrom(p, from []byte, fromLen *int32) (int, spi.Errno) 
 // Write sends all of p.
 func (l *LowerSocket) Write(p []byte) spi.Errno {
 	for len(p) > 0 {
+		if l.stopped.Load() {
+			return spi.WSAENOTSOCK
+		}
 		var n uint32
 		errno := l.next.WSPSend(l.socket, []spi.Buf{spi.NewBuf(p)}, &n, 0, nil, nil, nil)
 		switch errno {
@@ -110,6 +116,9 @@ func (l *LowerSocket) Write(p []byte) spi.Errno {
 func (l *LowerSocket) WriteTo(p, to []byte) spi.Errno {
 	bufs := []spi.Buf{spi.NewBuf(p)}
 	for {
+		if l.stopped.Load() {
+			return spi.WSAENOTSOCK
+		}
 		var n uint32
 		var errno spi.Errno
 		if len(to) == 0 {
@@ -148,6 +157,9 @@ func (l *LowerSocket) Connect(name []byte) spi.Errno {
 // selection, which [NewLowerSocket] replaces.
 func (l *LowerSocket) Accept() (spi.Socket, spi.Errno) {
 	for {
+		if l.stopped.Load() {
+			return spi.InvalidSocket, spi.WSAENOTSOCK
+		}
 		s, errno := l.next.WSPAccept(l.socket, nil, nil, nil, 0)
 		if errno != spi.WSAEWOULDBLOCK {
 			return s, errno
@@ -158,17 +170,23 @@ func (l *LowerSocket) Accept() (spi.Socket, spi.Errno) {
 	}
 }
 
-// Close closes the socket, or resets its connection when abort is set. Whoever
-// waits gets WSAENOTSOCK. Closing again does nothing.
-func (l *LowerSocket) Close(abort bool) spi.Errno {
-	if !l.closing.CompareAndSwap(false, true) {
-		return 0
+// Stop ends the use of the socket: whoever waits, and every later call, gets
+// WSAENOTSOCK. Stopping again does nothing.
+func (l *LowerSocket) Stop() {
+	if l.stopped.CompareAndSwap(false, true) {
+		close(l.closed)
 	}
+}
+
+// Close stops and closes the socket, with a reset when abort is set. No other
+// goroutine may be in a call on it any more: after Stop, the owner waits for
+// them first, for the handle may soon be another socket's.
+func (l *LowerSocket) Close(abort bool) spi.Errno {
+	l.Stop()
 	if abort {
 		hard := [4]byte{1, 0, 0, 0} // linger{1, 0}
 		l.next.WSPSetSockOpt(l.socket, spi.SOL_SOCKET, spi.SO_LINGER, hard[:])
 	}
-	close(l.closed)
 	errno := l.next.WSPCloseSocket(l.socket)
 	l.host.Upcalls().WPUCloseEvent(l.event)
 	return errno

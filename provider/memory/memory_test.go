@@ -360,7 +360,7 @@ func TestIdleSocketIsSmall(t *testing.T) {
 	}
 	th := newThread(t)
 	tcp(t, th)
-	const sockets = 100_000
+	const sockets = 10_000
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
