@@ -21,7 +21,7 @@ import (
 // upcalls returns the table.
 func (d *DLL) upcalls() spi.UpcallTable {
 	// The query is called at the start of nearly every function of a non-IFS
-	// provider, so it goes to the handle table with nothing in between.
+	// provider, so the handle table's lookup is inlined into it.
 	sockets := d.handles.nonIFS
 	return spi.UpcallTable{
 		WPUCloseEvent:            d.wpuCloseEvent,
@@ -39,7 +39,7 @@ func (d *DLL) upcalls() spi.UpcallTable {
 		// Required for non-IFS providers. WSAENOTSOCK (any other value, IFS
 		// handles included).
 		WPUQuerySocketHandleContext: func(s spi.Socket) (uintptr, spi.Errno) {
-			context, ok := sockets.Context(uintptr(s))
+			context, ok := sockets.At(uintptr(s)).Context(uintptr(s))
 			if !ok {
 				return 0, spi.WSAENOTSOCK
 			}

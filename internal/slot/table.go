@@ -47,25 +47,25 @@ const (
 // time beside insertions and removals; they touch nothing but one slot, which
 // never crosses a cache line. Make one with [New].
 type Table[T any] struct {
-	segments [segments]atomic.Pointer[entry[T]] // first slot of each segment
-	kind     uint64                             // shifted into place
+	segments [segments]atomic.Pointer[Slot[T]] // first slot of each segment
+	kind     uint64                            // shifted into place
 
 	used atomic.Uint32 // slots that have ever been in use; grows under mu
 
-	// mu guards the fields below and each entry's next and generation while the
-	// entry is free. It is a leaf: nothing else is locked or called under it.
+	// mu guards the fields below and each slot's next and generation while the
+	// slot is free. It is a leaf: nothing else is locked or called under it.
 	mu    sync.Mutex
 	count int // handles in the table
 	limit int
 	free  uint32 // head of the list of free slots, index + 1; 0 = empty
 }
 
-// entry is one slot, 32 bytes, so that two share a cache line. handle is zero
+// Slot is one place of a [Table], 32 bytes, so that two share a cache line. handle is zero
 // while the slot is free; it is written after object and context on insertion
 // and cleared before them on removal. A reader that finds its handle there
 // before and after reading the others has therefore read a matching set: a
 // generation is never used twice.
-type entry[T any] struct {
+type Slot[T any] struct {
 	handle     atomic.Uint64
 	object     atomic.Pointer[T]
 	context    atomic.Uintptr
@@ -85,7 +85,7 @@ func New[T any](kind uint8) *Table[T] {
 
 // at returns the slot that the index part of a handle names, nil if the table
 // never had it.
-func (t *Table[T]) at(handle uint64) *entry[T] {
+func (t *Table[T]) at(handle uint64) *Slot[T] {
 	position := uint32(handle)>>indexShift + firstSegment - 1
 	k := uint(bits.Len32(position)) - firstSegmentBits - 1
 	if k >= segments { // index part 0
@@ -96,7 +96,7 @@ func (t *Table[T]) at(handle uint64) *entry[T] {
 		return nil
 	}
 	offset := uintptr(position) &^ (firstSegment << k) // < firstSegment<<k, the segment's length
-	return (*entry[T])(unsafe.Add(unsafe.Pointer(first), offset*unsafe.Sizeof(*first)))
+	return (*Slot[T])(unsafe.Add(unsafe.Pointer(first), offset*unsafe.Sizeof(*first)))
 }
 
 // Get returns the object of a handle, nil when the handle was removed or is not
@@ -117,15 +117,22 @@ func (t *Table[T]) Get(handle uintptr) *T {
 // removed or is not one of this table. It is a leaf: no lock, no allocation, no
 // call.
 func (t *Table[T]) Context(handle uintptr) (uintptr, bool) {
-	e := t.at(uint64(handle))
+	return t.At(handle).Context(handle)
+}
+
+// At returns the slot that the index part of a handle names, nil if the table
+// never had it. With [Slot.Context] it makes a [Table.Context] that is inlined
+// into its caller.
+func (t *Table[T]) At(handle uintptr) *Slot[T] { return t.at(uint64(handle)) }
+
+// Context returns the context word of the handle and true if the handle has this
+// slot. A nil slot has none.
+func (e *Slot[T]) Context(handle uintptr) (uintptr, bool) {
 	if e == nil || e.handle.Load() != uint64(handle) {
 		return 0, false
 	}
 	context := e.context.Load()
-	if e.handle.Load() != uint64(handle) {
-		return 0, false
-	}
-	return context, true
+	return context, e.handle.Load() == uint64(handle)
 }
 
 // Insert gives object, which must not be nil, a new handle. Lookups find it
@@ -139,7 +146,7 @@ func (t *Table[T]) Insert(object *T, context uintptr) (handle uintptr, ok bool) 
 	if t.count >= t.limit {
 		return 0, false
 	}
-	var e *entry[T]
+	var e *Slot[T]
 	number := t.free // index + 1
 	if number != 0 {
 		e = t.at(uint64(number) << indexShift)
@@ -163,11 +170,11 @@ func (t *Table[T]) Insert(object *T, context uintptr) (handle uintptr, ok bool) 
 
 // grow returns the never used slot of the given number, index + 1, and makes
 // its segment when it is the segment's first. The caller holds mu.
-func (t *Table[T]) grow(number uint32) *entry[T] {
+func (t *Table[T]) grow(number uint32) *Slot[T] {
 	position := number + firstSegment - 1
 	k := bits.Len32(position) - firstSegmentBits - 1
 	if t.segments[k].Load() == nil {
-		t.segments[k].Store(unsafe.SliceData(make([]entry[T], firstSegment<<k)))
+		t.segments[k].Store(unsafe.SliceData(make([]Slot[T], firstSegment<<k)))
 	}
 	return t.at(uint64(number) << indexShift)
 }

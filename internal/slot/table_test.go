@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSlotFillsHalfACacheLine(t *testing.T) {
-	if size := unsafe.Sizeof(entry[int]{}); size != 32 {
+	if size := unsafe.Sizeof(Slot[int]{}); size != 32 {
 		t.Errorf("a slot has %d bytes, want 32", size)
 	}
 }
@@ -365,7 +365,7 @@ func BenchmarkInsertRemove(b *testing.B) {
 // BenchmarkArray is the floor for random lookups: a flat array of slots.
 func BenchmarkArray(b *testing.B) {
 	_, list := filled(1_000_000)
-	array := make([]entry[int], len(list)+1)
+	array := make([]Slot[int], len(list)+1)
 	i, sum := 0, uint64(0)
 	for b.Loop() {
 		sum += array[uint32(list[i])>>2].handle.Load()
