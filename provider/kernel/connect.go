@@ -67,6 +67,12 @@ func (d *descriptor) connectDatagram(to *sockaddr) spi.Errno {
 
 // startConnect is connect on a nonblocking stream socket.
 func (d *descriptor) startConnect(to *sockaddr) spi.Errno {
+	if own := d.events.Load(); own != nil {
+		// Nobody may look at the socket between connect(2) and fConnecting: an
+		// attempt that has failed by then would pass for a connection.
+		own.mu.Lock()
+		defer own.mu.Unlock()
+	}
 	errno := connectNow(d.fd, to)
 	if errno == unix.ECONNABORTED && d.has(fConnecting) {
 		// The end of an earlier attempt whose error has been read.
