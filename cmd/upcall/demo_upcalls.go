@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"strconv"
 
 	"upcall.dev/catalog"
@@ -32,6 +33,7 @@ func demoUpcalls(out io.Writer) error {
 		{"memory: overlapped receive with a completion routine", spi.Version22, "memory", nil, (*stage).routine},
 		{"a non-IFS layer over memory: routine, events, window messages, select", spi.Version22, "memory", []catalog.Layer{quietTrace("on")}, (*stage).layered},
 		{"memory: a Winsock 1.1 blocking hook cancels a receive", 0x0101, "memory", nil, (*stage).hook},
+		{"a layer to the bare contract over kernel: an APC from its worker, select", spi.Version22, "kernel", nil, (*stage).announced},
 	} {
 		if err := perform(scene.version, scene.base, scene.layers, scene.play, func(s ws2.UpcallStat) {
 			if stats[s.Name] == nil {
@@ -71,8 +73,9 @@ func quietTrace(data string) catalog.Layer {
 
 // stage is a started DLL and a thread to call it from.
 type stage struct {
-	dll *ws2.DLL
-	th  *ws2.Thread
+	dll       *ws2.DLL
+	th        *ws2.Thread
+	announcer *announcer // in front of everything, but only in its own scene
 }
 
 func perform(version uint16, base string, layers []catalog.Layer, play func(*stage) error, count func(ws2.UpcallStat)) error {
@@ -80,13 +83,24 @@ func perform(version uint16, base string, layers []catalog.Layer, play func(*sta
 	if err != nil {
 		return err
 	}
-	dll := ws2.New(ws2.Config{Catalog: c, CountUpcalls: true})
+	a := &announcer{}
+	if len(layers) == 0 && base == "kernel" {
+		if err := a.install(c); err != nil {
+			return err
+		}
+	}
+	dll := ws2.New(ws2.Config{Catalog: c, CountUpcalls: true, LoadLibrary: func(path string) (spi.StartupFunc, error) {
+		if path != announcerPath {
+			return nil, os.ErrNotExist
+		}
+		return a.startup, nil
+	}})
 	th := dll.BindThread()
 	defer th.Unbind()
 	if err := th.WSAStartup(version, &ws2.WSAData{}); err != nil {
 		return err
 	}
-	playErr := play(&stage{dll, th})
+	playErr := play(&stage{dll, th, a})
 	cleanupErr := th.WSACleanup()
 	for _, s := range dll.UpcallStats() {
 		count(s)
@@ -318,4 +332,15 @@ func (s *stage) hook() error {
 		linger := binary.NativeEndian.AppendUint16(binary.NativeEndian.AppendUint16(nil, 1), 0)
 		return s.th.SetSockOpt(server, spi.SOL_SOCKET, spi.SO_LINGER, linger)
 	}), s.th.WSAUnhookBlockingHook())
+}
+
+func (s *stage) announced() error {
+	a := s.announcer
+	if err := s.sets(); err != nil {
+		return err
+	}
+	if s.th.SleepEx(seconds, true); a.announced.Load() != 1 || a.selected.Load() != 1 {
+		return fmt.Errorf("the layer announced %d connections and saw %d sockets ready, not one each", a.announced.Load(), a.selected.Load())
+	}
+	return nil
 }
