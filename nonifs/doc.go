@@ -9,8 +9,8 @@
 //   - A layer that needs handles of its own but holds no bytes is a [Layer], or
 //     embeds one: it translates handles, operations and events.
 //   - A layer that holds the bytes between its client and a socket of the next
-//     provider moves them with goroutines between the [Queue]s of an Endpoint
-//     and a [LowerSocket].
+//     provider moves them with goroutines between that socket and the [Queue]s
+//     of an Endpoint; package upcall.dev/layer/relay does.
 //   - All stand on [Handles] (the mapping between handles and objects, with
 //     the deferred close) and [Host] (upcalls, blocking calls, and the
 //     protocol of overlapped completion), which a provider of another shape can
