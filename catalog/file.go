@@ -319,6 +319,8 @@ func writeAndRename(dir, prefix, target string, text []byte, mode fs.FileMode) (
 // it, at once and then after each change of the file's contents, whoever made
 // it and however, until ctx ends. It returns ctx's error, or the system's when
 // it cannot watch. It runs on the calling goroutine and leaves none behind.
+// Only the directories that the file, and links to it, lie in are watched: one
+// further up that is moved away is noticed with the next change in those.
 func (f *File) Watch(ctx context.Context, changed func(*Catalog, error)) error {
 	var last string // what was seen at the last call of changed
 	first := true

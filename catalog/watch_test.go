@@ -76,6 +76,8 @@ func TestWatchSeesEveryKindOfChange(t *testing.T) {
 		{"an editor's good write", func() error { return os.WriteFile(f.Path(), good, 0o600) }, serial(2)},
 		{"a mode that lets others write", func() error { return os.Chmod(f.Path(), 0o666) }, refusal},
 		{"the mode put right", func() error { return os.Chmod(f.Path(), 0o600) }, serial(2)},
+		{"the directory moved away with the file", func() error { return os.Rename(dir, dir+".moved") }, serial(0)},
+		{"the directory moved back", func() error { return os.Rename(dir+".moved", dir) }, serial(2)},
 		{"a file removed", func() error { return os.Remove(f.Path()) }, serial(0)},
 		{"the directory moved away", func() error { return os.Rename(dir, dir+".away") }, nil},
 		{"a file put into that one", func() error { return os.WriteFile(filepath.Join(dir+".away", "catalog.toml"), []byte("?"), 0o600) }, nil},
