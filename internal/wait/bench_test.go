@@ -1,0 +1,110 @@
+package wait
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+func BenchmarkSetReset(b *testing.B) {
+	for _, registered := range []bool{false, true} {
+		b.Run(fmt.Sprintf("registered=%v", registered), func(b *testing.B) {
+			e := events(1)
+			w := NewWaiter()
+			defer w.Close()
+			if registered {
+				w.Wait(e, false, time.Nanosecond, false)
+			}
+			for b.Loop() {
+				e[0].Set()
+				e[0].Reset()
+			}
+		})
+	}
+}
+
+func BenchmarkSignalled(b *testing.B) {
+	for _, all := range []bool{false, true} {
+		for _, n := range []int{1, 8, 64} {
+			list := events(n)
+			list[n-1].Set()
+			for _, e := range list {
+				if all {
+					e.Set()
+				}
+			}
+			b.Run(fmt.Sprintf("all=%v/%d", all, n), func(b *testing.B) {
+				w := NewWaiter()
+				defer w.Close()
+				for b.Loop() {
+					if w.Wait(list, all, Infinite, true).Reason != Signalled {
+						b.Fatal("not signalled")
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkWake is a round trip between two goroutines, two wakes.
+func BenchmarkWake(b *testing.B) {
+	b.Run("channel", func(b *testing.B) {
+		ping, pong := make(chan struct{}), make(chan struct{})
+		go func() {
+			for range ping {
+				pong <- struct{}{}
+			}
+			close(pong)
+		}()
+		for b.Loop() {
+			ping <- struct{}{}
+			<-pong
+		}
+		close(ping)
+		<-pong
+	})
+	for _, all := range []bool{false, true} {
+		for _, n := range []int{1, 8, 64} {
+			b.Run(fmt.Sprintf("all=%v/%d", all, n), func(b *testing.B) {
+				there, back := events(n), events(n)
+				if all {
+					for i := range n - 1 {
+						there[i].Set()
+						back[i].Set()
+					}
+				}
+				wait := func(w *Waiter, list []*Event) bool {
+					ok := w.Wait(list, all, Infinite, true).Reason == Signalled
+					list[n-1].Reset()
+					return ok
+				}
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					w := NewWaiter()
+					defer w.Close()
+					for wait(w, there) {
+						back[n-1].Set()
+					}
+				})
+				w := NewWaiter()
+				defer w.Close()
+				for b.Loop() {
+					there[n-1].Set()
+					wait(w, back)
+				}
+				there[n-1].Close()
+				wg.Wait()
+			})
+		}
+	}
+}
+
+func BenchmarkFor(b *testing.B) {
+	e := events(1)
+	b.Run("timeout", func(b *testing.B) {
+		for b.Loop() {
+			For(e, false, 0)
+		}
+	})
+}
