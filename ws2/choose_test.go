@@ -167,6 +167,9 @@ func TestBehaviour068_InProgressTriesTheNext(t *testing.T) {
 	if free.starts.Load() != 1 {
 		t.Error("the second provider was not tried")
 	}
+	if thread.WSAGetLastError() != 0 {
+		t.Error("the first one's failure is the last error")
+	}
 	// Another error, or an info, ends the search.
 	info := tcp()
 	info.CatalogEntryID = busy.ids[0]

@@ -68,11 +68,18 @@ func (t *Thread) result(e spi.Errno) error {
 }
 
 func (t *Thread) fail(e spi.Errno) error {
-	if e == spi.NoErrorCode {
-		e = spi.WSASYSCALLFAILURE
-	}
+	e = reported(e)
 	t.setLastError(e)
 	return e.Err()
+}
+
+// reported is what the client sees of a provider's code: WSASYSCALLFAILURE for a
+// failure without one.
+func reported(e spi.Errno) spi.Errno {
+	if e == spi.NoErrorCode {
+		return spi.WSASYSCALLFAILURE
+	}
+	return e
 }
 
 // failWith is fail for an error that says more than its code.

@@ -63,6 +63,7 @@ type DLL struct {
 
 	modulesMu sync.Mutex // a leaf lock; guards modules
 	modules   map[moduleKey]*module
+	complain  complaints // about modules that layers could not load
 }
 
 // New returns a DLL that is not started up. It needs no closing beyond the

@@ -40,7 +40,7 @@ func (x exports) WSCEnumProtocols() []spi.ProtocolInfo {
 func (x exports) LoadProvider(id spi.GUID, path string) (spi.StartupFunc, spi.Errno) {
 	startup, err := x.dll.load(id, path)
 	if err != nil {
-		x.dll.log(fmt.Sprintf("provider %s: cannot be loaded: %v", providerName(path), err))
+		x.dll.complain.once(x.dll, fmt.Sprintf("provider %s: cannot be loaded: %v", providerName(path), err))
 		return nil, spi.WSAEPROVIDERFAILEDINIT
 	}
 	return startup, 0

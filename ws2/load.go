@@ -58,6 +58,25 @@ func providerName(path string) string {
 	return filepath.Base(path)
 }
 
+// StartProvider starts the provider of the catalog entry that info names, and
+// through it the providers below it in its chain, as making a first socket of
+// the entry would. A program calls it to learn at once whether its chain
+// works. WSAEINVAL (unknown id, or a bare layer), or a [ProviderError].
+func (t *Thread) StartProvider(info *spi.ProtocolInfo) error {
+	r, e := t.enter()
+	if e != 0 {
+		return t.fail(e)
+	}
+	named, e := r.named(info)
+	if e != 0 {
+		return t.fail(e)
+	}
+	if err := named.provider.start(named); err != nil {
+		return t.failWith(err)
+	}
+	return nil
+}
+
 // start makes the provider ready, with e as the entry it is started for. It
 // returns at once when it is ready; one that other callers are starting is
 // waited for. The error is a *ProviderError, or WSANOTINITIALISED.
@@ -140,10 +159,7 @@ func (p *provider) startUp(e *entry) (spi.Provider, error) {
 	info := e.ProtocolInfo
 	inner, code := startup(spi.Version22, &data, &info, p.dll.table, p.dll.Exports())
 	if code != 0 {
-		if code == spi.NoErrorCode {
-			code = spi.WSASYSCALLFAILURE
-		}
-		return fail(spi.WSAEPROVIDERFAILEDINIT, fmt.Errorf("WSPStartup failed: %w", code.Err()))
+		return fail(spi.WSAEPROVIDERFAILEDINIT, fmt.Errorf("WSPStartup failed: %w", reported(code).Err()))
 	}
 	if data.Version != spi.Version22 {
 		endQuietly(inner)

@@ -73,15 +73,15 @@ func (t *Thread) WSAStringToAddress(str []uint16, af int32, info *spi.ProtocolIn
 
 // translator returns the entry whose provider translates addresses, started.
 func (r *running) translator(info *spi.ProtocolInfo, af int32) (*entry, error) {
-	var e *entry
+	var found *entry
 	var code spi.Errno
 	if info != nil {
-		e, code = r.named(info)
+		found, code = r.named(info)
 	} else {
-		e, code = r.forFamily(af)
+		found, code = r.forFamily(af)
 	}
 	if code != 0 {
 		return nil, code.Err()
 	}
-	return e, e.provider.start(e)
+	return found, found.provider.start(found)
 }

@@ -6,20 +6,21 @@ import (
 	"upcall.dev/spi"
 )
 
-// made checks that a new handle was registered by the provider, as it must be
-// before the provider returns it. One that was not is closed again.
-func (t *Thread) made(s spi.Socket, e spi.Errno, p *provider, function string) (spi.Socket, error) {
+// made checks what a provider's function that makes a socket has returned: a
+// handle without an error must be registered by then. One that is not is closed
+// again.
+func (d *DLL) made(s spi.Socket, e spi.Errno, p *provider, function string) (spi.Socket, spi.Errno) {
 	if e != 0 {
-		return spi.InvalidSocket, t.fail(e)
+		return spi.InvalidSocket, e
 	}
-	if t.dll.handles.find(s) != nil {
-		return s, nil
+	if d.handles.find(s) != nil {
+		return s, 0
 	}
-	p.complain.once(t.dll, fmt.Sprintf("provider %s: %s returned a handle that it has registered neither by WPUCreateSocketHandle nor by WPUModifyIFSHandle", p.name, function))
 	if s != spi.InvalidSocket {
+		p.complain.once(d, fmt.Sprintf("provider %s: %s returned a handle that it has registered neither by WPUCreateSocketHandle nor by WPUModifyIFSHandle", p.name, function))
 		p.WSPCloseSocket(s)
 	}
-	return spi.InvalidSocket, t.fail(spi.WSASYSCALLFAILURE)
+	return spi.InvalidSocket, spi.WSASYSCALLFAILURE
 }
 
 // Socket makes an overlapped socket, or a non-overlapped one when the thread's
@@ -49,38 +50,44 @@ func (t *Thread) WSASocket(af, typ, protocol int32, info *spi.ProtocolInfo, g sp
 	if e != 0 {
 		return spi.InvalidSocket, t.fail(e)
 	}
+	var candidates []*entry
 	if info != nil {
-		named, e := r.named(info)
-		if e != 0 {
-			return spi.InvalidSocket, t.fail(e)
-		}
-		return t.socketOf(named, af, typ, protocol, info, g, flags)
+		var named *entry
+		named, e = r.named(info)
+		candidates = []*entry{named}
+	} else {
+		candidates, e = r.choose(af, typ, protocol)
 	}
-	matching, e := r.choose(af, typ, protocol)
 	if e != 0 {
 		return spi.InvalidSocket, t.fail(e)
 	}
-	for _, candidate := range matching[:len(matching)-1] {
-		s, err := t.socketOf(candidate, af, typ, protocol, nil, g, flags)
+	var s spi.Socket
+	var err error
+	for _, candidate := range candidates {
+		s, err = t.dll.socketOf(candidate, af, typ, protocol, info, g, flags)
+		if err == nil {
+			return s, nil
+		}
 		if err != error(spi.WSAEINPROGRESS) {
-			return s, err
+			break
 		}
 	}
-	return t.socketOf(matching[len(matching)-1], af, typ, protocol, nil, g, flags)
+	return spi.InvalidSocket, t.failWith(err)
 }
 
 // socketOf makes a socket of one entry. given is the client's info, of which
 // the provider's private field counts: a duplicate's token.
-func (t *Thread) socketOf(e *entry, af, typ, protocol int32, given *spi.ProtocolInfo, g spi.Group, flags uint32) (spi.Socket, error) {
+func (d *DLL) socketOf(e *entry, af, typ, protocol int32, given *spi.ProtocolInfo, g spi.Group, flags uint32) (spi.Socket, error) {
 	if err := e.provider.start(e); err != nil {
-		return spi.InvalidSocket, t.failWith(err)
+		return spi.InvalidSocket, err
 	}
 	info := e.ProtocolInfo
 	if given != nil {
 		info.ProviderReserved = given.ProviderReserved
 	}
 	s, code := e.provider.WSPSocket(af, typ, protocol, &info, g, flags)
-	return t.made(s, code, e.provider, "WSPSocket")
+	s, code = d.made(s, code, e.provider, "WSPSocket")
+	return s, reported(code).Err()
 }
 
 // Bind gives a socket its local address. WSAEFAULT (name too short), and the
@@ -133,7 +140,8 @@ func (t *Thread) WSAAccept(s spi.Socket, addr []byte, addrLen *int32, cond spi.C
 		return spi.InvalidSocket, t.fail(e)
 	}
 	accepted, e := sock.provider.WSPAccept(s, addr, addrLen, cond, data)
-	return t.made(accepted, e, sock.provider, "WSPAccept")
+	accepted, e = t.dll.made(accepted, e, sock.provider, "WSPAccept")
+	return accepted, t.result(e)
 }
 
 // Connect connects a socket, or gives a datagram socket its default peer.
@@ -165,7 +173,8 @@ func (t *Thread) WSAJoinLeaf(s spi.Socket, name []byte, callerData, calleeData *
 		return spi.InvalidSocket, t.fail(e)
 	}
 	leaf, e := sock.provider.WSPJoinLeaf(s, name, callerData, calleeData, sqos, gqos, flags)
-	return t.made(leaf, e, sock.provider, "WSPJoinLeaf")
+	leaf, e = t.dll.made(leaf, e, sock.provider, "WSPJoinLeaf")
+	return leaf, t.result(e)
 }
 
 // Shutdown ends reception (SD_RECEIVE), sending (SD_SEND) or both without
