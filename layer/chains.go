@@ -72,7 +72,7 @@ func (c *Chains) Cleanup() spi.Errno {
 	if ended == nil {
 		return errno
 	}
-	return ended.cleanup()
+	return ended.cleanup(nil)
 }
 
 // stop counts one cleanup. The last one ends the run and returns it; its next
@@ -91,10 +91,11 @@ func (c *Chains) stop() (ended *run, errno spi.Errno) {
 	return ended, 0
 }
 
-// cleanup undoes the starts of the next providers of a run that has ended.
-func (r *run) cleanup() (first spi.Errno) {
+// cleanup undoes the starts of the next providers of a run that has ended, only
+// those of group g unless that is nil.
+func (r *run) cleanup(g *group) (first spi.Errno) {
 	for _, l := range r.links {
-		if l.next == nil {
+		if l.next == nil || g != nil && l.group != g {
 			continue
 		}
 		if errno := l.next.WSPCleanup(); errno != 0 && first == 0 {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log"
 	"sync"
-	"sync/atomic"
 
 	"upcall.dev/spi"
 )
@@ -15,10 +14,9 @@ type group struct {
 	nextID spi.GUID
 	ifs    bool
 
-	mu       sync.Mutex // guards what follows, also while New runs; Chains.mu is taken under it
-	upper    spi.Provider
-	own      *ownHandles // what upper stands on when it has handles of its own
-	observer atomic.Pointer[Observer]
+	mu    sync.Mutex // guards what follows, also while New runs; Chains.mu is taken under it
+	upper spi.Provider
+	own   *ownHandles // what upper stands on when it has handles of its own
 }
 
 // provider returns the author's provider, nil before New has made it.
@@ -61,16 +59,13 @@ func (m *module) provider(link *Link) (spi.Provider, spi.Errno) {
 	}
 	if err != nil {
 		if own != nil {
-			own.Relay.WSPCleanup()
+			own.Stop()
 		}
 		log.Printf("layer %s cannot start over %s: %v", m.definition.Name, link.nextEntry.Name(), err)
 		if errno, ok := errors.AsType[spi.Errno](err); ok && errno != 0 {
 			return nil, errno
 		}
 		return nil, spi.WSAEPROVIDERFAILEDINIT
-	}
-	if observer, ok := upper.(Observer); ok {
-		g.observer.Store(&observer)
 	}
 	g.upper, g.own = upper, own
 	return upper, 0

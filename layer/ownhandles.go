@@ -1,33 +1,33 @@
 package layer
 
 import (
-	"upcall.dev/layer/relay"
+	"upcall.dev/nonifs"
 	"upcall.dev/spi"
 )
 
 // ownHandles is what a layer sees as its next provider when its sockets have
 // handles of the layer's own: because it must see every transfer, or because
-// the next provider has no IFS handles to pass through. Every transfer goes
-// through it, and what overlapped operations come to is told to the author's
-// provider if it wants to know.
+// the next provider has no IFS handles to pass through.
 type ownHandles struct {
-	*relay.Relay
+	*nonifs.Layer
 	module *module
 	run    *run
-	group  *group
 }
 
 func newOwnHandles(m *module, link *Link) *ownHandles {
-	own := &ownHandles{module: m, run: link.run, group: link.group}
-	own.Relay = relay.New(relay.Config{Find: func(info *spi.ProtocolInfo) (spi.Provider, *spi.ProtocolInfo, spi.Errno) {
-		link, errno := m.chains.Find(info)
-		if errno != 0 {
-			return nil, nil, errno
-		}
-		return link.next, link.Below(info), 0
-	}})
+	own := &ownHandles{module: m, run: link.run}
+	own.Layer = nonifs.NewLayer(nonifs.LayerConfig{
+		Find: func(info *spi.ProtocolInfo) (nonifs.LayerLink, spi.Errno) {
+			link, errno := m.chains.Find(info)
+			if errno != 0 {
+				return nil, errno
+			}
+			return link, 0
+		},
+		Cleanup: func() spi.Errno { return link.run.cleanup(link.group) },
+	})
 	host := m.chains.Host()
-	own.Start(host.Upcalls, observed{host.DLL, link.group})
+	own.Start(host.Upcalls, host.DLL)
 	return own
 }
 
@@ -35,7 +35,7 @@ func newOwnHandles(m *module, link *Link) *ownHandles {
 func (r *run) refresh(upcalls spi.UpcallTable, dll spi.DLL) {
 	for _, g := range r.groups {
 		if own := g.ownHandles(); own != nil {
-			own.Start(upcalls, observed{dll, g})
+			own.Start(upcalls, dll)
 			own.Stop() // starts are counted by the module
 		}
 	}
@@ -47,17 +47,4 @@ func (o *ownHandles) WSPCleanup() spi.Errno {
 		return 0
 	}
 	return o.module.cleanup()
-}
-
-// observed is the DLL as a layer's own handles see it.
-type observed struct {
-	spi.DLL
-	group *group
-}
-
-func (o observed) WPUCompleteOverlappedRequest(s spi.Socket, ov *spi.Overlapped, status spi.Errno, transferred uint32) spi.Errno {
-	if observer := o.group.observer.Load(); observer != nil {
-		(*observer).Completed(s, ov, status, transferred)
-	}
-	return o.DLL.WPUCompleteOverlappedRequest(s, ov, status, transferred)
 }

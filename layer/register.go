@@ -26,8 +26,11 @@ type Definition struct {
 	// New returns the layer's provider over the started provider next, usually
 	// a struct that embeds next. It is called once for each different next
 	// provider that the layer's chains have. If the result has a method
-	// Close() error, it is called when the last start has been undone. If it is
-	// an [Observer], it learns how overlapped operations end.
+	// Close() error, it is called when the last start has been undone.
+	//
+	// When the layer's sockets have handles of its own, next has the method
+	// Observe of [upcall.dev/nonifs.Layer], which tells of every transfer how
+	// it ended, overlapped ones included.
 	//
 	// next wants to be called with the arguments that the layer was called
 	// with; what the provider below needs instead, it substitutes by itself.
@@ -60,16 +63,6 @@ func (d Definition) driver() spi.Driver {
 			return m.startup, nil
 		},
 	}
-}
-
-// Observer is what a layer implements to learn how overlapped operations end
-// that were pending, on sockets with handles of the layer's own. (Operations on
-// IFS handles end at the base provider, past the layer; one with a completion
-// routine is seen by passing a routine of the layer's down in its place.)
-type Observer interface {
-	// Completed is called before the client learns the outcome. It must not
-	// call a provider.
-	Completed(s spi.Socket, ov *spi.Overlapped, status spi.Errno, transferred uint32)
 }
 
 func (d *Definition) seesBytes(o spi.Options) bool { return d.SeesBytes != nil && d.SeesBytes(o) }
@@ -107,21 +100,25 @@ func (m *module) startup(requested uint16, data *spi.WSPData, info *spi.Protocol
 
 // cleanup undoes one startup. The last one goes from top to bottom: the layer's
 // own handles, the next providers, then whatever the author keeps.
-func (m *module) cleanup() spi.Errno {
+func (m *module) cleanup() (first spi.Errno) {
 	ended, errno := m.chains.stop()
 	if ended == nil {
 		return errno
 	}
 	for _, g := range ended.groups {
-		if h := g.ownHandles(); h != nil {
-			h.Relay.WSPCleanup()
+		if own := g.ownHandles(); own != nil {
+			errno = own.Layer.WSPCleanup()
+		} else {
+			errno = ended.cleanup(g)
+		}
+		if errno != 0 && first == 0 {
+			first = errno
 		}
 	}
-	errno = ended.cleanup()
 	for _, g := range ended.groups {
 		if closer, ok := g.provider().(interface{ Close() error }); ok {
 			_ = closer.Close() // the layer is gone: there is nobody to tell
 		}
 	}
-	return errno
+	return first
 }

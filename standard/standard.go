@@ -1,10 +1,11 @@
-// Package standard registers the providers and layers that come with Upcall.
-// Import it for that alone:
+// Package standard links the standard set of providers and layers into a
+// program. Import it for its effect:
 //
 //	import _ "upcall.dev/standard"
 package standard
 
 import (
+	_ "upcall.dev/layer/shape"
 	_ "upcall.dev/layer/trace"
 	_ "upcall.dev/provider/kernel"
 	_ "upcall.dev/provider/memory"

@@ -86,7 +86,11 @@ func (s *socket) Listen(backlog int32) spi.Errno {
 	}
 	s.mu.Unlock()
 	if !again {
-		s.run(s.accept)
+		s.relay.pumps.Go(func() {
+			defer close(s.deaf)
+			defer s.end(1)
+			s.accept()
+		})
 	}
 	return 0
 }

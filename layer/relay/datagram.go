@@ -105,7 +105,7 @@ func (s *socket) sendDatagram(p packet) bool {
 		}
 		switch errno {
 		case spi.WSAEWOULDBLOCK:
-			if !s.await(s.writable) {
+			if !s.await(s.writable, nil) {
 				return false
 			}
 		case spi.WSAEINTR:

@@ -28,7 +28,7 @@ func (s *socket) carry(d Direction, read func(stop <-chan struct{}) packet, writ
 			}
 		}
 	}
-	line := make(chan packet, s.capacity())
+	l := newLine(s.relay.config.Limit)
 	stop := make(chan struct{})
 	reader := make(chan struct{})
 	go func() {
@@ -37,80 +37,40 @@ func (s *socket) carry(d Direction, read func(stop <-chan struct{}) packet, writ
 			p := read(stop)
 			p.data = append([]byte(nil), p.data...)
 			p.release = s.relay.schedule(d, len(p.data))
-			select {
-			case line <- p:
-			case <-stop:
-				return
-			}
-			if p.end {
+			if !l.put(p, stop) || p.end {
 				return
 			}
 		}
 	}()
-	s.deliver(line, write, gone)
+	timer := time.NewTimer(time.Hour)
+	for {
+		p, ok := l.get(timer, [2]<-chan struct{}{s.broken, gone})
+		if !ok || !write(p) || p.end {
+			break
+		}
+	}
+	timer.Stop()
 	close(stop)
 	<-reader
 }
 
-// capacity is how many packets wait in a direction.
-func (s *socket) capacity() int {
-	size := s.relay.config.Chunk
-	if s.datagrams {
-		size = longestDatagram
-	}
-	return max(2, s.relay.config.Limit/size)
-}
-
-// deliver writes the packets of the line, each at its time.
-func (s *socket) deliver(line <-chan packet, write func(packet) bool, gone <-chan struct{}) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		var p packet
-		select {
-		case p = <-line:
-		case <-s.broken:
-			return
-		case <-gone:
-			return
-		}
-		if wait := time.Until(p.release); wait > 0 {
-			timer.Reset(wait)
-			select {
-			case <-timer.C:
-			case <-s.broken:
-				return
-			case <-gone:
-				return
-			}
-		}
-		if !write(p) || p.end {
-			return
-		}
-	}
-}
-
 // await waits for a wake. False means that the socket or the direction is over.
-func (s *socket) await(ready <-chan struct{}, stops ...<-chan struct{}) bool {
-	var first, second <-chan struct{}
-	switch len(stops) {
-	case 2:
-		second = stops[1]
-		fallthrough
-	case 1:
-		first = stops[0]
+func (s *socket) await(ready, stop <-chan struct{}, gone ...<-chan struct{}) bool {
+	var also <-chan struct{}
+	if len(gone) > 0 {
+		also = gone[0]
 	}
 	select {
 	case <-ready:
 		return true
 	case <-s.broken:
-	case <-first:
-	case <-second:
+	case <-stop:
+	case <-also:
 	}
 	return false
 }
 
-// transferred is a socket's stream, started by the pumps that begin(2) counted.
+// startStream starts the two pumps of a stream, which begin has counted.
 func (s *socket) startStream(in, out *nonifs.Queue) {
 	s.run(func() { s.pumpUp(out) })
 	s.run(func() { s.pumpDown(in) })
@@ -150,7 +110,7 @@ func (s *socket) send(b []byte) spi.Errno {
 			b = b[min(int(n), len(b)):]
 		case spi.WSAEINTR:
 		case spi.WSAEWOULDBLOCK:
-			if !s.await(s.writable) {
+			if !s.await(s.writable, nil) {
 				return spi.WSAECONNRESET
 			}
 		default:

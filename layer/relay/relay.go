@@ -109,7 +109,7 @@ func (r *Relay) adopt(next spi.Provider, lower spi.Socket, info *spi.ProtocolInf
 	s := &socket{
 		relay: r, next: next, lower: lower, datagrams: typ == spi.SOCK_DGRAM, family: info.AddressFamily,
 		readable: make(chan struct{}, 1), writable: make(chan struct{}, 1),
-		closed: make(chan struct{}), broken: make(chan struct{}),
+		closed: make(chan struct{}), broken: make(chan struct{}), deaf: make(chan struct{}),
 	}
 	s.Init(&r.Base, s, info, typ, flags)
 	event, errno := r.DLL().RegisterWait(s.signal)

@@ -30,6 +30,7 @@ type socket struct {
 	writable chan struct{} // capacity 1: a send may work now, or connecting is over
 	closed   chan struct{} // the endpoint is closed: nobody reads any more
 	broken   chan struct{} // the connection is broken: nothing is delivered any more
+	deaf     chan struct{} // a listening socket has stopped: the lower one is closed
 
 	outgoing atomic.Pointer[nonifs.Queue] // datagrams to send
 	hasPeer  atomic.Bool                  // a datagram socket is connected
@@ -113,13 +114,16 @@ func (s *socket) Close(abort bool) {
 	}
 	s.isClosed, s.reset = true, abort
 	close(s.closed)
-	last := s.pumps == 0
+	last, listened := s.pumps == 0, s.listens
 	s.mu.Unlock()
 	if q := s.outgoing.Load(); q != nil {
 		q.End()
 	}
 	if last {
 		s.closeLower()
+	}
+	if listened {
+		<-s.deaf // from here on connecting is refused, and the address is free
 	}
 }
 
