@@ -36,6 +36,17 @@ func TestDirectModel(t *testing.T) {
 					delete(model, i)
 				}
 			},
+			"compare and swap": func(t *rapid.T) {
+				i, object := index.Draw(t, "index"), new(int)
+				if direct.CompareAndSwap(i, new(int), object) {
+					t.Fatal("swapped although another object is there")
+				}
+				if swapped := direct.CompareAndSwap(i, model[i], object); swapped != (i < DirectSize) {
+					t.Fatalf("CompareAndSwap(%d): %v", i, swapped)
+				} else if swapped {
+					model[i] = object
+				}
+			},
 			"delete": func(t *rapid.T) {
 				i := index.Draw(t, "index")
 				if direct.CompareAndDelete(i, new(int)) || direct.CompareAndDelete(i, nil) {

@@ -60,11 +60,11 @@ type Table[T any] struct {
 	free  uint32 // head of the list of free slots, index + 1; 0 = empty
 }
 
-// Slot is one place of a [Table], 32 bytes, so that two share a cache line. handle is zero
-// while the slot is free; it is written after object and context on insertion
-// and cleared before them on removal. A reader that finds its handle there
-// before and after reading the others has therefore read a matching set: a
-// generation is never used twice.
+// Slot is one place of a [Table], 32 bytes, so that two share a cache line.
+// handle is zero while the slot is free; it is written after object and context
+// on insertion and cleared before object on removal. A reader that finds its
+// handle there before and after reading the others has therefore read a matching
+// set: a generation is never used twice.
 type Slot[T any] struct {
 	handle     atomic.Uint64
 	object     atomic.Pointer[T]
