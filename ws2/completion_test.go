@@ -51,7 +51,7 @@ func (p *pending) port(key uintptr) Port {
 // noPacket fails the test if the port has a packet.
 func (p *pending) noPacket(port Port) {
 	p.t.Helper()
-	if packet, err := p.thread.GetQueuedCompletionStatus(port, 0); err != error(spi.WSAETIMEDOUT) {
+	if packet, err := p.thread.GetQueuedCompletionStatus(port, 0); codeOf(err) != spi.WSAETIMEDOUT {
 		p.t.Errorf("packet %+v, %v; want none", packet, err)
 	}
 }

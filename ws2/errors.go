@@ -1,6 +1,8 @@
 package ws2
 
 import (
+	"errors"
+
 	"upcall.dev/spi"
 )
 
@@ -29,15 +31,14 @@ func (e *ProviderError) Error() string {
 // Unwrap returns the code and the cause.
 func (e *ProviderError) Unwrap() []error { return []error{e.Code, e.Err} }
 
-// codeOf returns the code that an error of this package carries.
+// codeOf returns the code of an error of this package, zero for nil.
 func codeOf(err error) spi.Errno {
-	switch err := err.(type) {
-	case nil:
+	if err == nil {
 		return 0
-	case spi.Errno:
-		return err
-	case *ProviderError:
-		return err.Code
+	}
+	var code spi.Errno
+	if errors.As(err, &code) {
+		return code
 	}
 	return spi.WSASYSCALLFAILURE
 }
