@@ -12,9 +12,9 @@ import (
 
 // Problem is something in a catalog that cannot work, or not as it was meant.
 type Problem struct {
-	EntryID uint32 // 0 when it concerns a provider or the whole catalog
-	Subject string // what it is about, such as `entry 1005 (trace)`
-	Text    string // what is wrong, then after a colon or semicolon what to do
+	EntryID uint32 `json:"entry_id,omitempty"` // 0 when it concerns a provider or the whole catalog
+	Subject string `json:"subject"`            // what it is about, such as "entry 1005 (trace)"
+	Text    string `json:"text"`               // what is wrong, then after a colon what to do
 }
 
 // String returns the problem on one line.

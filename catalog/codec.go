@@ -11,7 +11,10 @@ import (
 	"upcall.dev/spi"
 )
 
-const fileFormat = 1
+const (
+	fileFormat = 1
+	maxTables  = 10_000 // entries, providers or applications in one file
+)
 
 const fileHeader = `# The catalog of Upcall: which socket providers are installed, and in which order
 # they are tried. Programs read it when they start.
@@ -185,11 +188,24 @@ func (c *Catalog) Encode() ([]byte, error) {
 			Path: a.path, Arguments: a.extra, Categories: splitBits[category](categoryNames, a.categories),
 		})
 	}
+	if err := doc.tooMany(); err != nil {
+		return nil, err
+	}
 	text, err := toml.Marshal(doc)
 	if err != nil {
 		return nil, fmt.Errorf("the catalog cannot be written as text: %w", err)
 	}
 	return append([]byte(fileHeader), text...), nil
+}
+
+// tooMany bounds the time that a file can take to read and to check.
+func (d *document) tooMany() error {
+	for name, n := range map[string]int{"entry": len(d.Entries), "provider": len(d.Providers), "application": len(d.Applications)} {
+		if n > maxTables {
+			return fmt.Errorf("there are %d [[%s]], and %d are possible", n, name, maxTables)
+		}
+	}
+	return nil
 }
 
 func encodeEntry(e *Entry) entryTable {
@@ -244,6 +260,9 @@ func Parse(text []byte) (*Catalog, error) {
 		return nil, fmt.Errorf("the file has format %d, and this program reads format %d", doc.Format, fileFormat)
 	case doc.NextID > 1<<32:
 		return nil, fmt.Errorf("next_id is %d, but ids end at %d", doc.NextID, uint32(1<<32-1))
+	}
+	if err := doc.tooMany(); err != nil {
+		return nil, err
 	}
 	c := New()
 	c.serial, c.nextID = doc.Serial, max(doc.NextID, FirstID)

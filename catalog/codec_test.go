@@ -98,6 +98,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"long name", strings.Replace(whole, "'x'", "'"+strings.Repeat("x", 256)+"'", 1) + end, []string{"255"}},
 		{"application twice", whole + "[[application]]\npath='/a'\n[[application]]\npath='/a'\n" + end, []string{"two [[application]]", "/a"}},
 		{"application without path", whole + "[[application]]\n" + end, []string{"path"}},
+		{"too many applications", whole + strings.Repeat("[[application]]\npath='/a'\n", maxTables+1) + end, []string{"10001 [[application]]", "10000"}},
 		{"cut off", whole, []string{"cut off", "[end]"}},
 		{"wrong type", "format = 'one'\n" + end, []string{"line 1"}},
 	} {

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	maxFileSize  = 4 << 20 // bytes; room for about six thousand entries
+	maxFileSize  = 4 << 20 // bytes; room for about ten thousand entries
 	newFileMode  = 0o600   // a path's options may hold a password
 	newDirMode   = 0o700
 	lockPatience = 10 * time.Second // how long a writer waits for the other ones
