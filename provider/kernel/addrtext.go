@@ -61,7 +61,7 @@ func (p *provider) WSPStringToAddress(str []uint16, af int32, info *spi.Protocol
 		name = spi.SockaddrFrom(a)
 	case spi.AF_UNIX:
 		var ok bool
-		if name, ok = spi.SockaddrUnix(text); !ok || text == "" {
+		if name, ok = spi.SockaddrUnix(text); !ok || text == "" || text == "@" {
 			return spi.WSAEINVAL
 		}
 	default:
