@@ -18,7 +18,10 @@ import (
 // WPUQuerySocketHandleContext and WPUCloseSocketHandle are leaves: they may be
 // called with any lock held.
 
-// upcalls returns the table.
+// upcalls returns the table. It is kept out of line because the compiler inlines
+// nothing into the closures of a function that is inlined itself.
+//
+//go:noinline
 func (d *DLL) upcalls() spi.UpcallTable {
 	// The query is called at the start of nearly every function of a non-IFS
 	// provider, so the handle table's lookup is inlined into it.
