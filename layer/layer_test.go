@@ -192,6 +192,25 @@ func TestBehaviour027_ForeignSocketIsTheLayersChain(t *testing.T) {
 	}
 }
 
+// TestChainUnderItsOwnID installs the chain entry as the Microsoft sample does,
+// under another provider id than the bare layer.
+func TestChainUnderItsOwnID(t *testing.T) {
+	h, b := newHost(t), newBase()
+	tcp, _ := h.base(b, ifs)
+	_, id := h.layer("counting", nil, ifs)
+	chain := h.chain(id, tcp)
+	own := spi.NewGUID()
+	h.entries[chain.CatalogEntryID-1001].ProviderID = own
+	h.paths[own] = spi.GoPath("counting", nil)
+	chain = h.entry(chain.CatalogEntryID)
+	p := h.start(chain)
+	defer p.WSPCleanup()
+	s, errno := p.WSPSocket(0, 0, 0, &chain, 0, 0)
+	if errno != 0 || h.route(s) != chain.CatalogEntryID {
+		t.Fatalf("%v, entry %d", errno, h.route(s))
+	}
+}
+
 func TestProtocolInfoNeedsRoom(t *testing.T) {
 	h, b := newHost(t), newBase()
 	tcp, _ := h.base(b, ifs)

@@ -64,6 +64,9 @@ func newRun(id spi.GUID, entries []spi.ProtocolInfo) *run {
 	for i := range entries {
 		chain := entries[i].ProtocolChain.Entries()
 		position := slices.IndexFunc(chain, func(id uint32) bool { return slices.Contains(own, id) })
+		if position < 0 && len(chain) > 0 && entries[i].ProviderID == id {
+			position = 0 // installed under an id of its own: its top is this layer
+		}
 		if position < 0 || position == len(chain)-1 {
 			continue
 		}

@@ -26,6 +26,7 @@ type line struct {
 	value   string // what else the call returned
 	errno   spi.Errno
 	took    time.Duration
+	ended   bool   // the line tells how an overlapped transfer ended
 	data    []byte // the first bytes transferred
 	cut     bool   // there were more
 
@@ -80,7 +81,11 @@ func (l *line) composeText() []byte {
 	if l.address != "" && !l.from {
 		b = append(comma(b), l.address...)
 	}
-	b = append(b, ") = "...)
+	b = append(b, ')')
+	if l.ended {
+		b = append(b, " completed"...)
+	}
+	b = append(b, " = "...)
 	switch {
 	case l.errno != 0:
 		b = append(b, l.errno.Name()...)
@@ -99,9 +104,11 @@ func (l *line) composeText() []byte {
 		}
 		b = append(b, l.address...)
 	}
-	b = append(b, " <"...)
-	b = append(b, l.took.Round(time.Microsecond).String()...)
-	b = append(b, '>')
+	if !l.ended {
+		b = append(b, " <"...)
+		b = append(b, l.took.Round(time.Microsecond).String()...)
+		b = append(b, '>')
+	}
 	if len(l.data) > 0 {
 		b = append(b, ' ')
 		if isText(l.data) {
@@ -148,6 +155,7 @@ type object struct {
 	Result  string  `json:"result"`
 	Code    int32   `json:"code"`
 	Seconds float64 `json:"seconds"`
+	Ended   bool    `json:"completed,omitempty"`
 	Text    string  `json:"text,omitempty"`
 	Hex     string  `json:"hex,omitempty"`
 	Cut     bool    `json:"cut,omitempty"`
@@ -156,7 +164,7 @@ type object struct {
 func (l *line) composeJSON() []byte {
 	o := object{
 		Time: l.start.UTC().Format("2006-01-02T15:04:05.000000Z"), Call: l.call, Args: l.args, Address: l.address,
-		Value: l.value, Result: l.result(), Code: int32(l.errno), Seconds: l.took.Seconds(), Cut: l.cut,
+		Value: l.value, Result: l.result(), Code: int32(l.errno), Seconds: l.took.Seconds(), Ended: l.ended, Cut: l.cut,
 	}
 	if l.hasSock {
 		s := uint64(l.socket)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"upcall.dev/layer"
+	"upcall.dev/nonifs"
 	"upcall.dev/spi"
 )
 
@@ -30,7 +31,11 @@ func init() {
 			if err != nil {
 				return nil, err
 			}
-			return newTracer(next, c, openSink(c.file), time.Now), nil
+			t := newTracer(next, c, openSink(c.file), time.Now)
+			if own, ok := next.(interface{ Observe(func(*nonifs.Transfer)) }); ok {
+				own.Observe(t.completed)
+			}
+			return t, nil
 		},
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"upcall.dev/nonifs"
 	"upcall.dev/spi"
 )
 
@@ -157,6 +158,21 @@ func TestReadme(t *testing.T) {
 		send := strings.Split(out.String(), "\n")[4] + "\n"
 		if diff := cmp.Diff(block(t, readme, "json"), send); diff != "" {
 			t.Error(diff)
+		}
+	})
+
+	t.Run("completion", func(t *testing.T) {
+		p, out := traced(t, answering(0), spi.Options{"data": "on"})
+		buf := make([]byte, 4096)
+		copy(buf, "hello, what is behind was there before")
+		p.completed(&nonifs.Transfer{Socket: 7, Receive: true, Bufs: []spi.Buf{spi.NewBuf(buf)}, N: 5, Overlapped: &spi.Overlapped{}})
+		if diff := cmp.Diff(block(t, readme, "completion"), out.String()); diff != "" {
+			t.Error(diff)
+		}
+		out.Reset()
+		p.completed(&nonifs.Transfer{Socket: 7, N: 5}) // not overlapped: the call has its line
+		if out.Len() != 0 {
+			t.Error(out.String())
 		}
 	})
 

@@ -3,6 +3,7 @@ package trace
 import (
 	"strings"
 
+	"upcall.dev/nonifs"
 	"upcall.dev/spi"
 )
 
@@ -19,22 +20,56 @@ func (t *tracer) transfer(f function, s spi.Socket, bufs []spi.Buf, flags uint32
 	return l
 }
 
-// moved writes the line of a transfer that is over, or that is pending.
-func (t *tracer) moved(l *line, bufs []spi.Buf, n *uint32, errno spi.Errno) spi.Errno {
+// moved writes the line of a transfer that is over, or that was started. What an
+// overlapped one carries is for completed to show.
+func (t *tracer) moved(l *line, bufs []spi.Buf, n *uint32, ov *spi.Overlapped, errno spi.Errno) spi.Errno {
 	if errno == 0 && n != nil {
 		l.moved = int(*n)
-		if t.data {
+		if t.data && ov == nil {
 			l.preview(bufs, l.moved, t.preview)
 		}
 	}
 	return t.end(l, errno)
 }
 
+// completed writes the line of an overlapped transfer that has ended, on a
+// socket with a handle of the layer's own.
+func (t *tracer) completed(end *nonifs.Transfer) {
+	if end.Overlapped == nil {
+		return // the call's own line tells
+	}
+	f := fnSend
+	switch {
+	case end.Receive && end.Address != nil:
+		f = fnRecvFrom
+	case end.Receive:
+		f = fnRecv
+	case end.Address != nil:
+		f = fnSendTo
+	}
+	l := t.transfer(f, end.Socket, end.Bufs, 0)
+	if l == nil {
+		return
+	}
+	l.ended = true
+	if end.Receive && end.Errno == 0 {
+		l.returned(end.Address, lengthOf(end.Address))
+	} else if !end.Receive {
+		l.given(end.Address)
+	}
+	t.moved(l, end.Bufs, &end.N, nil, end.Errno)
+}
+
+func lengthOf(address []byte) *int32 {
+	n := int32(len(address))
+	return &n
+}
+
 func (t *tracer) WSPSend(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	l := t.transfer(fnSend, s, bufs, flags)
 	errno := t.Provider.WSPSend(s, bufs, sent, flags, ov, routine, thread)
 	if l != nil {
-		t.moved(l, bufs, sent, errno)
+		t.moved(l, bufs, sent, ov, errno)
 	}
 	return errno
 }
@@ -44,7 +79,7 @@ func (t *tracer) WSPSendTo(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uin
 	errno := t.Provider.WSPSendTo(s, bufs, sent, flags, to, ov, routine, thread)
 	if l != nil {
 		l.given(to)
-		t.moved(l, bufs, sent, errno)
+		t.moved(l, bufs, sent, ov, errno)
 	}
 	return errno
 }
@@ -53,7 +88,7 @@ func (t *tracer) WSPRecv(s spi.Socket, bufs []spi.Buf, received, flags *uint32, 
 	l := t.transfer(fnRecv, s, bufs, value(flags))
 	errno := t.Provider.WSPRecv(s, bufs, received, flags, ov, routine, thread)
 	if l != nil {
-		t.moved(l, bufs, received, errno)
+		t.moved(l, bufs, received, ov, errno)
 	}
 	return errno
 }
@@ -65,7 +100,7 @@ func (t *tracer) WSPRecvFrom(s spi.Socket, bufs []spi.Buf, received, flags *uint
 		if errno == 0 {
 			l.returned(from, fromLen)
 		}
-		t.moved(l, bufs, received, errno)
+		t.moved(l, bufs, received, ov, errno)
 	}
 	return errno
 }
