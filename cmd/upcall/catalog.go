@@ -168,8 +168,8 @@ func matching(c *catalog.Catalog, what string) (found []catalog.Entry) {
 
 type installCommand struct {
 	Provider string `arg:"" name:"PROVIDER[:KEY=VALUE,...]" predictor:"driver" help:"A layer or base provider by name, or the path of a shared object with --layer."`
-	Name     string `help:"The layer's name in the catalog (default: its driver's)."`
 	Layer    bool   `help:"The path is a shared object that is a layer."`
+	Name     string `help:"The shared object's name in the catalog (default: its path)."`
 	IFS      bool   `name:"ifs" help:"The shared object passes IFS handles through."`
 }
 
@@ -193,61 +193,67 @@ Base providers:
 func (i *installCommand) Run(std streams, file *catalog.File) error {
 	name, _, _ := strings.Cut(i.Provider, ":")
 	driver, known := spi.LookupDriver(name)
-	id := spi.NewGUID()
-	var install func(c *catalog.Catalog) spi.Errno
+	var id spi.GUID
+	var install func(c *catalog.Catalog) error
 	switch {
 	case strings.Contains(i.Provider, "/"):
 		if !i.Layer {
 			return fmt.Errorf("%s is a shared object: say --layer when it is a layered provider; base providers install themselves through WSCInstallProvider", i.Provider)
 		}
-		install = i.layer(id, i.Provider, i.Provider, i.IFS)
+		install = func(c *catalog.Catalog) error {
+			id = spi.NewGUID()
+			return i.sharedObject(c, id)
+		}
 	case known && driver.Layer():
 		var flag layerFlag
 		if err := flag.UnmarshalText([]byte(i.Provider)); err != nil {
 			return err
 		}
-		path := spi.GoPath(name, flag.Options)
-		if _, err := spi.OpenDriver(id, path); err != nil {
-			return err
+		install = func(c *catalog.Catalog) error {
+			entryID, err := c.InstallLayer(flag.Layer)
+			if err != nil {
+				return err
+			}
+			entry, _ := c.Lookup(entryID)
+			id = entry.ProviderID
+			return nil
 		}
-		install = i.layer(id, path, name, driver.IFS != nil && driver.IFS(flag.Options))
 	case known:
-		id = driver.ProviderID
-		install = func(c *catalog.Catalog) spi.Errno {
-			return c.InstallProvider(id, spi.GoPath(name, nil), driver.Protocols())
+		install = func(c *catalog.Catalog) error {
+			id = driver.ProviderID
+			if len(c.ByProvider(id)) > 0 {
+				return fmt.Errorf("%s is installed already", name)
+			}
+			if e := c.InstallProvider(id, spi.GoPath(name, nil), driver.Protocols()); e != 0 {
+				return fmt.Errorf("installing %s: %w", name, e)
+			}
+			return nil
 		}
 	default:
 		all := append(driverNames(true), driverNames(false)...)
 		return fmt.Errorf("no provider is called %q: choose one of %s, or give the path of a shared object", name, strings.Join(all, ", "))
 	}
-	err := file.Update(func(c *catalog.Catalog) error {
-		if len(c.ByProvider(id)) > 0 {
-			return fmt.Errorf("%s is installed already", name)
-		}
-		if e := install(c); e != 0 {
-			return fmt.Errorf("installing %s: %w", i.Provider, e)
-		}
-		return nil
-	})
-	if err != nil {
+	if err := file.Update(install); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, "installed %s as %s\n", i.Provider, id)
+	_, err := fmt.Fprintf(std.out, "installed %s as %s\n", i.Provider, id)
 	return err
 }
 
-func (i *installCommand) layer(id spi.GUID, path, name string, ifs bool) func(*catalog.Catalog) spi.Errno {
-	if i.Name != "" {
-		name = i.Name
+// sharedObject installs the layer at the path that was given.
+func (i *installCommand) sharedObject(c *catalog.Catalog, id spi.GUID) error {
+	name := i.Name
+	if name == "" {
+		name = i.Provider
 	}
 	var flags uint32
-	if ifs {
+	if i.IFS {
 		flags = spi.XP1_IFS_HANDLES
 	}
-	return func(c *catalog.Catalog) spi.Errno {
-		var entryID uint32
-		return c.InstallProviderAndChains(id, path, name, flags, nil, &entryID)
+	if e := c.InstallProviderAndChains(id, i.Provider, name, flags, nil, nil); e != 0 {
+		return fmt.Errorf("installing %s: %w", i.Provider, e)
 	}
+	return nil
 }
 
 type removeCommand struct {
@@ -255,7 +261,8 @@ type removeCommand struct {
 }
 
 func (removeCommand) Help() string {
-	return `A provider that chains of others contain can only be removed after them.
+	return `Chains of other layers that run through the provider are mended: they go on
+without it, or go with it where nothing is left below them.
 
 Examples:
   upcall catalog remove trace
@@ -266,7 +273,6 @@ func (r *removeCommand) Run(std streams, file *catalog.File) error {
 	var removed []spi.GUID
 	err := file.Update(func(c *catalog.Catalog) error {
 		removed = nil
-		var ids []uint32
 		for _, e := range matching(c, r.Provider) {
 			if !slices.Contains(removed, e.ProviderID) {
 				removed = append(removed, e.ProviderID)
@@ -275,23 +281,8 @@ func (r *removeCommand) Run(std streams, file *catalog.File) error {
 		if len(removed) == 0 {
 			return notFound(r.Provider)
 		}
-		for _, e := range c.Entries() {
-			if slices.Contains(removed, e.ProviderID) {
-				ids = append(ids, e.CatalogEntryID)
-			}
-		}
-		for _, e := range c.Entries() {
-			if slices.Contains(removed, e.ProviderID) {
-				continue
-			}
-			for _, id := range e.ProtocolChain.Entries() {
-				if slices.Contains(ids, id) {
-					return fmt.Errorf("entry %d (%s) has %d in its chain: remove provider %s first", e.CatalogEntryID, e.Name(), id, e.ProviderID)
-				}
-			}
-		}
 		for _, id := range removed {
-			if e := c.DeinstallProvider(id); e != 0 {
+			if e := c.RemoveProvider(id); e != 0 {
 				return fmt.Errorf("removing provider %s: %w", id, e)
 			}
 		}
@@ -301,7 +292,9 @@ func (r *removeCommand) Run(std streams, file *catalog.File) error {
 		return err
 	}
 	for _, id := range removed {
-		fmt.Fprintf(std.out, "removed %s\n", id)
+		if _, err := fmt.Fprintf(std.out, "removed %s\n", id); err != nil {
+			return err
+		}
 	}
 	return nil
 }

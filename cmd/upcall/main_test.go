@@ -25,7 +25,7 @@ func TestScripts(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("served " + r.URL.Path + "\n"))
 	}))
-	defer server.Close()
+	t.Cleanup(server.Close) // the scripts run after this function has returned
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
