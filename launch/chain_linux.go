@@ -74,7 +74,7 @@ func openChain(source catalog.Source, program string, log func(string)) (*winsoc
 		}
 	}
 	if w.v4 == nil && w.v6 == nil {
-		_ = w.close()
+		_ = w.close(closePatience)
 		return nil, errors.New("the catalog has no provider for TCP: upcall catalog reset restores the base providers")
 	}
 	for _, e := range []*catalog.Entry{w.v4, w.v6} {
@@ -82,7 +82,7 @@ func openChain(source catalog.Source, program string, log func(string)) (*winsoc
 			continue
 		}
 		if err := w.thread.StartProvider(&e.ProtocolInfo); err != nil {
-			_ = w.close()
+			_ = w.close(closePatience)
 			return nil, fmt.Errorf("the chain %q does not start: %w", e.Name(), err)
 		}
 	}
@@ -173,16 +173,16 @@ func (w *winsock) errno(err error) unix.Errno {
 }
 
 // close ends the providers. One that does not let go is left behind.
-func (w *winsock) close() error {
+func (w *winsock) close(patience time.Duration) error {
 	closed := make(chan error, 1)
 	go func() { closed <- w.stack.Close() }()
-	timer := time.NewTimer(closePatience)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case err := <-closed:
 		return err
 	case <-timer.C:
-		return fmt.Errorf("the chain's providers have not ended within %v: leaving without them", closePatience)
+		return fmt.Errorf("the chain's providers have not ended within %v: leaving without them", patience)
 	}
 }
 

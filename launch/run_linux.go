@@ -65,8 +65,12 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 	if err != nil {
 		return ExitLaunchFailed, err
 	}
-	exitCode, err = l.run(ctx, path, chain)
-	if closeErr := chain.close(); err == nil && closeErr != nil {
+	exitCode, returned, err := l.run(ctx, path, chain)
+	patience := closePatience
+	if !returned {
+		patience = l.finishPatience
+	}
+	if closeErr := chain.close(patience); closeErr != nil {
 		l.Log(closeErr.Error())
 	}
 	return exitCode, err
@@ -92,14 +96,15 @@ func (l *launcher) warnSetuid(path string) {
 	}
 }
 
-func (l *launcher) run(ctx context.Context, path string, chain chain) (int, error) {
+// run runs the program. returned tells that no call into the chain is left.
+func (l *launcher) run(ctx context.Context, path string, chain chain) (exitCode int, returned bool, err error) {
 	cmd := &exec.Cmd{
 		Path: path, Args: append([]string{l.Program}, l.Args...), Env: l.Env, Dir: l.Dir,
 		Stdin: l.Stdin, Stdout: l.Stdout, Stderr: l.Stderr,
 	}
 	link, listener, err := startStage(cmd, l.Verbose)
 	if err != nil {
-		return ExitLaunchFailed, err
+		return ExitLaunchFailed, true, err
 	}
 	s, err := newServer(listener, chain)
 	if err != nil {
@@ -107,7 +112,7 @@ func (l *launcher) run(ctx context.Context, path string, chain chain) (int, erro
 		_ = unix.Close(listener)
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		return ExitLaunchFailed, err
+		return ExitLaunchFailed, true, err
 	}
 	s.log, s.connectTimeout = l.Log, l.ConnectTimeout
 	if l.Verbose {
@@ -118,18 +123,14 @@ func (l *launcher) run(ctx context.Context, path string, chain chain) (int, erro
 	defer signals.stop()
 	startErr := link.proceed(l.Program)
 	waitErr := l.wait(ctx, cmd, s)
-	if !s.shutdown(l.finishPatience) {
-		l.Log("a provider has not returned from a call: leaving without it")
-	}
+	returned = s.shutdown(l.finishPatience)
 	switch {
 	case startErr != nil:
-		return exitCodeOf(startErr), startErr
+		return exitCodeOf(startErr), returned, startErr
 	case ctx.Err() != nil:
-		return exitStatus(cmd.ProcessState), context.Cause(ctx)
-	case waitErr != nil:
-		return exitStatus(cmd.ProcessState), waitErr
+		return exitStatus(cmd.ProcessState), returned, context.Cause(ctx)
 	}
-	return exitStatus(cmd.ProcessState), nil
+	return exitStatus(cmd.ProcessState), returned, waitErr
 }
 
 // wait waits for the program, for its descendants, and for what they had sent.
@@ -143,8 +144,13 @@ func (l *launcher) wait(ctx context.Context, cmd *exec.Cmd, s *server) error {
 		s.stop()
 		_ = cmd.Process.Signal(unix.SIGTERM)
 		timer := time.AfterFunc(killPatience, func() { _ = cmd.Process.Kill() })
-		err = <-ended
-		timer.Stop()
+		defer timer.Stop()
+		select {
+		case err = <-ended:
+		case <-time.After(2 * killPatience):
+			// It has been killed; a descendant keeps its output open.
+			return err
+		}
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

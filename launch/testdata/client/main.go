@@ -13,6 +13,7 @@ import (
 
 func main() {
 	goroutines := flag.Int("n", 1, "requests at once, each on a connection of its own")
+	count := flag.Bool("count", false, "print the length of what came, and how many bytes are not as they should be in it")
 	flag.Parse()
 	var wg sync.WaitGroup
 	bodies := make([]string, *goroutines)
@@ -25,6 +26,16 @@ func main() {
 		if errs[i] != nil {
 			fmt.Fprintln(os.Stderr, errs[i])
 			os.Exit(1)
+		}
+		if *count {
+			wrong := 0
+			for j := range len(bodies[i]) {
+				if bodies[i][j] != "0123456789abcdef"[j%16] {
+					wrong++
+				}
+			}
+			fmt.Println(len(bodies[i]), wrong)
+			continue
 		}
 		fmt.Print(bodies[i])
 	}
