@@ -131,7 +131,7 @@ func passThrough() (side, side, func(), error) {
 			return perCall(each, 1000, func() error {
 				for range 1000 {
 					// An option that the provider answers by itself.
-					if err := th.GetSockOpt(s, spi.SOL_SOCKET, spi.SO_MAX_MSG_SIZE, value, &length); err != nil {
+					if err := th.GetSockOpt(s, spi.SOL_SOCKET, spi.SO_TYPE, value, &length); err != nil {
 						return err
 					}
 				}

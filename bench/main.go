@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -20,12 +21,16 @@ func main() {
 	clientMain()
 	rounds := flag.Int("rounds", 7, "rounds per row; the table shows medians")
 	each := flag.Duration("each", 300*time.Millisecond, "time for one side of one round")
+	only := flag.String("only", "", "measure only rows whose name contains this")
 	flag.Parse()
 
 	failed := false
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "MEASUREMENT\tSUBJECT\tCOMPARATOR\tRATIO\tGOAL\t")
+	fmt.Fprintln(w, "MEASUREMENT (medians)\tSUBJECT\tCOMPARATOR\tRATIO\tGOAL\t")
 	for _, r := range rows() {
+		if !strings.Contains(r.name, *only) {
+			continue
+		}
 		line, met, err := r.measure(*rounds, *each)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "bench: %s: %v\n", r.name, err)
@@ -36,8 +41,8 @@ func main() {
 			line += "missed"
 		}
 		fmt.Fprintln(w, line)
-		_ = w.Flush()
 	}
+	_ = w.Flush()
 	if failed {
 		os.Exit(1)
 	}
