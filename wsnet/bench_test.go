@@ -16,7 +16,6 @@ import (
 // benchChains are the chains by the name of their sub-benchmark.
 func benchChains(b *testing.B) map[string]combo {
 	trace := traceTo(b, nil)
-	shape := catalog.Layer{Name: "shape"}
 	return map[string]combo{
 		"kernel":            {"kernel", "tcp4", nil},
 		"kernel_trace":      {"kernel", "tcp4", []catalog.Layer{trace}},

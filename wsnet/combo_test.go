@@ -46,30 +46,36 @@ func traceTo(t testing.TB, options spi.Options) catalog.Layer {
 	return catalog.Layer{Name: "trace", Options: with}
 }
 
-// chains are the layers that every base is tested under.
-func chains(t testing.TB) [][]catalog.Layer {
-	trace := traceTo(t, nil)
-	traceData := traceTo(t, spi.Options{"data": "on"})
-	shape := catalog.Layer{Name: "shape"}
-	delayed := catalog.Layer{Name: "shape", Options: spi.Options{"delay": "1ms"}}
+// single are the layers that every network of every base is tested under.
+func single(t testing.TB) [][]catalog.Layer {
 	return [][]catalog.Layer{
 		nil,
-		{trace},
-		{traceData},
+		{traceTo(t, nil)},
+		{traceTo(t, spi.Options{"data": "on"})},
 		{shape},
-		{delayed},
+		{{Name: "shape", Options: spi.Options{"delay": "1ms"}}},
+	}
+}
+
+// pairs are two layers, each kind above and below each other kind.
+func pairs(t testing.TB) [][]catalog.Layer {
+	trace, traceData := traceTo(t, nil), traceTo(t, spi.Options{"data": "on"})
+	return [][]catalog.Layer{
+		{trace, traceTo(t, nil)},
 		{trace, shape},
 		{shape, trace},
 		{traceData, shape},
 		{shape, traceData},
-		{trace, traceTo(t, nil)},
 	}
 }
+
+var shape = catalog.Layer{Name: "shape"}
 
 // families are the networks that each base has sockets for.
 var families = map[string]int32{"tcp4": spi.AF_INET, "tcp6": spi.AF_INET6, "unix": spi.AF_UNIX, "udp4": spi.AF_INET, "udp6": spi.AF_INET6}
 
-// combos returns every chain that exists for the networks.
+// combos returns every chain that exists for the networks; two layers only
+// over the first of them.
 func combos(t testing.TB, networks ...string) []combo {
 	var all []combo
 	for _, base := range []string{"kernel", "memory"} {
@@ -77,7 +83,7 @@ func combos(t testing.TB, networks ...string) []combo {
 		if !ok {
 			t.Fatalf("no base provider %s", base)
 		}
-		for _, network := range networks {
+		for i, network := range networks {
 			typ := int32(spi.SOCK_STREAM)
 			if strings.HasPrefix(network, "udp") {
 				typ = spi.SOCK_DGRAM
@@ -85,7 +91,11 @@ func combos(t testing.TB, networks ...string) []combo {
 			if !provides(driver, families[network], typ) {
 				continue
 			}
-			for _, layers := range chains(t) {
+			chains := single(t)
+			if i == 0 {
+				chains = append(chains, pairs(t)...)
+			}
+			for _, layers := range chains {
 				all = append(all, combo{base, network, layers})
 			}
 		}

@@ -85,7 +85,7 @@ func fullListener(t *testing.T) string {
 
 func TestDialCancel(t *testing.T) {
 	address := fullListener(t)
-	for _, layers := range chains(t) {
+	for _, layers := range append(single(t), pairs(t)...) {
 		c := combo{"kernel", "tcp4", layers}
 		t.Run(c.String(), func(t *testing.T) {
 			s := c.open(t)

@@ -178,7 +178,7 @@ func TestListenEverywhere(t *testing.T) {
 }
 
 func TestUnixSocketFile(t *testing.T) {
-	s := combo{base: "kernel", layers: []catalog.Layer{{Name: "shape"}}}.open(t)
+	s := combo{base: "kernel", layers: []catalog.Layer{shape}}.open(t)
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := s.Listen("unix", path)
 	if err != nil {
