@@ -7,13 +7,10 @@ import (
 	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"upcall.dev/layer"
 	"upcall.dev/spi"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // counting is a pass-through layer that counts what New and Close see.
 type counting struct {
