@@ -134,6 +134,9 @@ func (b *Base) WSPCleanup() spi.Errno {
 	if b.cleanup != nil {
 		b.cleanup()
 	}
+	b.mu.Lock()
+	b.entries = map[uint32]*spi.ProtocolInfo{} // the catalog may change before the next start
+	b.mu.Unlock()
 	return 0
 }
 

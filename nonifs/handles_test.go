@@ -111,7 +111,10 @@ func TestCloseBesideOperations(t *testing.T) {
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(func() {
-				for h.Begin() {
+				for range 1000 {
+					if !h.Begin() {
+						break
+					}
 					h.End()
 				}
 			})

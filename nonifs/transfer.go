@@ -276,9 +276,10 @@ func (e *Endpoint) route(to []byte, noPeer spi.Errno, bufs []spi.Buf) (*Queue, [
 	return q, nil, 0
 }
 
-// WSPGetOverlappedResult gives the outcome of an operation.
+// WSPGetOverlappedResult gives the outcome of an operation, also of one that
+// has ended on a handle that is closed.
 func (b *Base) WSPGetOverlappedResult(s spi.Socket, ov *spi.Overlapped, transferred *uint32, wait bool, flags *uint32) spi.Errno {
-	if _, errno := b.handles.Lookup(s); errno != 0 {
+	if _, errno := b.handles.Lookup(s); errno != 0 && (ov == nil || ov.InProgress()) {
 		return errno
 	}
 	return b.OverlappedResult(ov, transferred, wait, flags)
