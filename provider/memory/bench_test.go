@@ -5,6 +5,7 @@ import (
 	"net"
 	"testing"
 
+	"upcall.dev/catalog"
 	"upcall.dev/spi"
 	"upcall.dev/ws2"
 )
@@ -121,6 +122,60 @@ func BenchmarkConnectAcceptClose(b *testing.B) {
 		ok(b, err)
 		ok(b, th.CloseSocket(c))
 		ok(b, th.CloseSocket(s))
+	}
+}
+
+// BenchmarkPassage is BenchmarkRoundTrip through a layer with handles of its
+// own.
+func BenchmarkPassage(b *testing.B) {
+	for _, layers := range []int{0, 1, 2} {
+		b.Run(fmt.Sprintf("%dlayers", layers), func(b *testing.B) {
+			var through []catalog.Layer
+			for range layers {
+				through = append(through, catalog.Layer{Name: "passage"})
+			}
+			th := startedOver(b, through, spi.Version22).Unbound()
+			s := udp(b, th, "127.0.0.1:0")
+			ok(b, th.Connect(s, sockName(b, th, s)))
+			buf := make([]byte, 64)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := th.Send(s, buf, 0); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := th.Recv(s, buf, 0); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkOverlapped is a receive and the send that completes it, through
+// layers.
+func BenchmarkOverlapped(b *testing.B) {
+	for _, layers := range []int{0, 1} {
+		b.Run(fmt.Sprintf("%dlayers", layers), func(b *testing.B) {
+			th := startedOver(b, []catalog.Layer{{Name: "passage"}}[:layers], spi.Version22).Unbound()
+			client, server := pair(b, th)
+			ev, err := th.WSACreateEvent()
+			ok(b, err)
+			buf := make([]byte, 64)
+			bufs := []spi.Buf{spi.NewBuf(buf)}
+			b.ReportAllocs()
+			for b.Loop() {
+				ov := spi.Overlapped{HEvent: ev}
+				var flags uint32
+				if err := th.WSARecv(server, bufs, nil, &flags, &ov, nil); err != spi.WSA_IO_PENDING.Err() {
+					b.Fatal(err)
+				}
+				if _, err := th.Send(client, buf, 0); err != nil {
+					b.Fatal(err)
+				}
+				awaitEvent(b, th, ev)
+			}
+			ok(b, th.WSACloseEvent(ev))
+		})
 	}
 }
 
