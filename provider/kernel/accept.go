@@ -154,7 +154,8 @@ func acceptError(errno unix.Errno) spi.Errno {
 
 // takeConnection takes the first connection of the queue, or gives EAGAIN. A
 // blocking descriptor is asked first, for accept4 would block; the lock keeps
-// another accept from coming between.
+// another accept from coming between. (One by another process could still take
+// the connection away, and this one then waits for the next.)
 func (d *descriptor) takeConnection() (connection, unix.Errno) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

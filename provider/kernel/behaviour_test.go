@@ -558,6 +558,29 @@ func TestAdoption(t *testing.T) {
 	want(t, err, spi.WSAENOTSOCK)
 }
 
+// A number that was closed by close(2) and names a new socket: what belonged to
+// the old one does not touch the new one.
+func TestNumberUsedAgain(t *testing.T) {
+	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+		old := stream(t, th, f)
+		ev := newEvent(t, th)
+		ok(t, th.WSAEventSelect(old, ev, allEvents))
+		ok(t, unix.Close(int(old)))
+		s := stream(t, th, f)
+		if s != old {
+			t.Skip("another goroutine has taken the number")
+		}
+		_, name := listen(t, th, f)
+		ok(t, th.Connect(s, name)) // blocking: the selection was the old one's
+		quiet(t, th, s, "on a new socket")
+		i, err := th.WSAWaitForMultipleEvents([]spi.Event{ev}, false, 0, false)
+		ok(t, err)
+		if i != spi.WSA_WAIT_TIMEOUT {
+			t.Error("the old socket's event was set for the new one")
+		}
+	})
+}
+
 // The cleanup resets the sockets of the provider and leaves the others alone.
 func TestCleanupSparesForeignSockets(t *testing.T) {
 	th := start(t)

@@ -34,19 +34,21 @@ func (p *provider) WSPConnect(s spi.Socket, name []byte, callerData, calleeData 
 	if !d.kind.stream() {
 		return d.connectDatagram(&to)
 	}
-	if connected(d.fd) {
-		return spi.WSAEISCONN
+	if d.has(fConnecting|fConnected|fAdopted) && connected(d.fd) {
+		return spi.WSAEISCONN // where the kernel would report success once more
 	}
-	if d.kind != unixStream && (to.unspecified(d.kind) || to.port() == 0) {
-		return spi.WSAEADDRNOTAVAIL
-	}
-	if listening, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); listening != 0 {
-		return spi.WSAEINVAL
+	if d.kind != unixStream && !d.has(fAdopted) && (to.unspecified(d.kind) || to.port() == 0) {
+		return spi.WSAEADDRNOTAVAIL // to Linux, and so to a Linux program, this is the machine itself
 	}
 	if !d.blocking() {
 		e = d.startConnect(&to)
 	} else {
 		e = d.connectBlocking(&to)
+	}
+	if e == spi.WSAEISCONN {
+		if listening, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); listening != 0 {
+			return spi.WSAEINVAL
+		}
 	}
 	d.reenable(spi.FD_CONNECT, e)
 	return e
@@ -153,13 +155,15 @@ func (d *descriptor) newConnection(flags uint32) {
 func (d *descriptor) connectUnblocked(to *sockaddr) unix.Errno {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if errno := setNonblockingFlag(d.fd, true); errno != 0 {
-		return errno
+	flags, err := unix.FcntlInt(uintptr(d.fd), unix.F_GETFL, 0)
+	if err == nil {
+		_, err = unix.FcntlInt(uintptr(d.fd), unix.F_SETFL, flags|unix.O_NONBLOCK)
+	}
+	if err != nil {
+		return errnoOf(err)
 	}
 	errno := connectNow(d.fd, to)
-	if !d.has(fNonblocking) {
-		setNonblockingFlag(d.fd, false)
-	}
+	_, _ = unix.FcntlInt(uintptr(d.fd), unix.F_SETFL, flags)
 	return errno
 }
 

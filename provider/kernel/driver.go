@@ -153,9 +153,9 @@ func (p *provider) WSPCleanup() spi.Errno {
 	p.poller.stop()
 	p.waits.end()
 	p.duplicates.drop()
-	for fd, d := range p.table.All() {
+	for _, d := range p.table.All() {
 		if d.has(fAdopted) || !d.current() {
-			p.table.CompareAndDelete(fd, d)
+			d.lose()
 			continue
 		}
 		if d.enter() {

@@ -70,8 +70,11 @@ func (p *poller) forget(d, heir *descriptor) {
 	}
 	delete(p.watched, id)
 	delete(p.ids, d.socket)
+	if p.stopped {
+		return // the instance is gone, its number perhaps another's
+	}
 	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, d.fd, nil)
-	if heir != nil && !p.stopped {
+	if heir != nil {
 		_ = p.addLocked(heir)
 	}
 }

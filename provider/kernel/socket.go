@@ -126,6 +126,7 @@ type descriptor struct {
 	*socket
 	fd   int
 	word atomic.Int32
+	lost atomic.Bool // somebody closed the number behind the provider's back
 }
 
 const closed = 1 << 30
@@ -184,8 +185,19 @@ func (d *descriptor) last() bool {
 // free gives the number back. The table's place is emptied afterwards: whoever
 // gets the number meanwhile stores over it.
 func (d *descriptor) free() {
-	_ = unix.Close(d.fd)
+	if !d.lost.Load() {
+		_ = unix.Close(d.fd)
+	}
 	d.p.table.CompareAndDelete(uintptr(d.fd), d)
+}
+
+// lose ends a descriptor whose number names another socket by now, or none.
+func (d *descriptor) lose() {
+	if d.enter() {
+		d.lost.Store(true)
+		d.beginClose()
+		d.release()
+	}
 }
 
 // current reports whether the number still names this socket. It does not when
@@ -236,7 +248,10 @@ func (p *provider) adopt(s spi.Socket) (*descriptor, spi.Errno) {
 	if connected(fd) {
 		d.setConnected()
 	}
-	if p.table.CompareAndSwap(uintptr(s), stale, d) {
+	if stale != nil {
+		stale.lose() // before d can be watched: both have the same number
+	}
+	if p.table.CompareAndSwap(uintptr(s), stale, d) || p.table.CompareAndSwap(uintptr(s), nil, d) {
 		return d, 0
 	}
 	if d = p.table.Load(uintptr(s)); d != nil && d.enter() {
@@ -275,9 +290,13 @@ func (d *descriptor) share(fd int) {
 // Whatever the table has under the number is out of date. On failure the
 // descriptor and its number are gone.
 func (p *provider) publish(d *descriptor) spi.Errno {
-	if !p.table.Store(uintptr(d.fd), d) {
+	old, ok := p.table.Swap(uintptr(d.fd), d)
+	if !ok {
 		d.beginClose()
 		return spi.WSAEMFILE
+	}
+	if old != nil {
+		old.lose() // unless it is closed, and about to leave the table
 	}
 	got, e := p.upcalls.Load().WPUModifyIFSHandle(p.entries[d.kind].CatalogEntryID, spi.Socket(d.fd))
 	if e == 0 && got != spi.Socket(d.fd) {

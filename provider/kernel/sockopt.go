@@ -46,14 +46,11 @@ func (p *provider) WSPGetSockOpt(s spi.Socket, level, name int32, val []byte, va
 func (p *provider) forgetStale(s spi.Socket) {
 	if d := p.table.Load(uintptr(s)); d != nil && d.enter() {
 		if !d.current() {
-			p.table.CompareAndDelete(uintptr(s), d)
-			d.poller().forget(d, nil)
+			d.lose()
 		}
 		d.release()
 	}
 }
-
-func (d *descriptor) poller() *poller { return &d.p.poller }
 
 // getOwn answers the options of SOL_SOCKET that are not the kernel's.
 func (d *descriptor) getOwn(name int32, val []byte, valLen *int32) (e spi.Errno, done bool) {

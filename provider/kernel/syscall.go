@@ -35,6 +35,7 @@ const (
 
 // sendNow sends the buffers past their first skip bytes, once, without waiting.
 func sendNow(fd int, bufs []spi.Buf, skip, flags int, to *sockaddr) (int, unix.Errno) {
+	sending()
 	if len(bufs) == 1 {
 		size := uintptr(bufs[0].Len) - uintptr(skip)
 		base := unsafe.Add(unsafe.Pointer(bufs[0].Buf), skip)
@@ -63,6 +64,7 @@ func sendNow(fd int, bufs []spi.Buf, skip, flags int, to *sockaddr) (int, unix.E
 // waiting. With MSG_TRUNC the result is a datagram's length, even if that is
 // more than the buffers hold.
 func receiveNow(fd int, bufs []spi.Buf, skip, flags int, from *sockaddr) (int, unix.Errno) {
+	defer received()
 	if len(bufs) == 1 {
 		size := uintptr(bufs[0].Len) - uintptr(skip)
 		base := unsafe.Add(unsafe.Pointer(bufs[0].Buf), skip)
