@@ -57,7 +57,7 @@ func (t *Thread) WSAIsBlocking() bool {
 	return t.blocking
 }
 
-// WSACancelBlockingCall, from inside a hook, ends the blocking call that the
+// WSACancelBlockingCall ends, from inside a hook, the blocking call that the
 // hook runs for: it will give WSAEINTR. WSAEOPNOTSUPP (version 2), WSAEINVAL (no
 // blocking call), and the errors of WSPCancelBlockingCall.
 // Source: winsock2/nf-winsock2-wsacancelblockingcall.

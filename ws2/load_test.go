@@ -254,9 +254,8 @@ func TestPanicInProvider(t *testing.T) {
 	f := h.nonIFS("shaky", tcp())
 	f.LpWSPListen = func(spi.Socket, int32) spi.Errno { panic("out of luck") }
 	f.LpWSPAccept = func(spi.Socket, []byte, *int32, spi.ConditionFunc, uintptr) (spi.Socket, spi.Errno) {
-		var m map[string]int
-		m["x"] = 1
-		return 0, 0
+		var missing *fake
+		return spi.Socket(missing.ids[0]), 0
 	}
 	thread := h.up()
 	s := mustSocket(t, thread)
@@ -272,7 +271,7 @@ func TestPanicInProvider(t *testing.T) {
 	if len(logs) != 2 {
 		t.Fatalf("logged %d messages, want one for each function: %q", len(logs), logs)
 	}
-	for i, parts := range [][]string{{"shaky.so", "WSPListen", "out of luck", "load_test.go"}, {"shaky.so", "WSPAccept", "nil map"}} {
+	for i, parts := range [][]string{{"shaky.so", "WSPListen", "out of luck", "load_test.go"}, {"shaky.so", "WSPAccept", "nil pointer"}} {
 		for _, part := range parts {
 			if !strings.Contains(logs[i], part) {
 				t.Errorf("message %d has no %q", i, part)

@@ -29,12 +29,12 @@ type WSAData struct {
 //	2.0, 2.1, 2.2  as requested
 //	above          2.2
 func negotiate(requested uint16) (version uint16, ok bool) {
-	switch major, minor := requested&0xff, requested>>8; {
-	case major == 0:
+	switch major, minor := requested&0xff, requested>>8; major {
+	case 0:
 		return spi.Version22, false
-	case major == 1:
+	case 1:
 		return 1 | min(minor, 1)<<8, true
-	case major == 2:
+	case 2:
 		return 2 | min(minor, 2)<<8, true
 	}
 	return spi.Version22, true

@@ -12,7 +12,7 @@ import (
 func TestUpcallStats(t *testing.T) {
 	h := newHost(t)
 	f := h.ifs("real", tcp())
-	if h.DLL.stats != nil {
+	if h.stats != nil {
 		t.Error("counts without being told to")
 	}
 	config := h.config

@@ -425,11 +425,10 @@ func TestBehaviour026_CloseThatWouldBlock(t *testing.T) {
 	for _, kind := range []string{"IFS", "non-IFS"} {
 		t.Run(kind, func(t *testing.T) {
 			h := newHost(t)
-			f := h.fake("lingering")
+			f := h.nonIFS("lingering", tcp())
 			if kind == "IFS" {
+				h = newHost(t)
 				f = h.ifs("lingering", tcp())
-			} else {
-				f = h.nonIFS("lingering", tcp())
 			}
 			closing, refusing := f.LpWSPCloseSocket, true
 			f.LpWSPCloseSocket = func(s spi.Socket) spi.Errno {
