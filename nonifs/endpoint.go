@@ -42,8 +42,8 @@ type Lower interface {
 	// GetOption answers an option that Endpoint does not keep itself, as
 	// WSPGetSockOpt does. WSAENOPROTOOPT.
 	GetOption(level, name int32, val []byte, valLen *int32) spi.Errno
-	// SetOption sets an option that Endpoint does not keep itself, and is told
-	// of each that it does, which it may refuse. WSAENOPROTOOPT for an unknown one.
+	// SetOption sets an option that Endpoint does not keep itself.
+	// WSAENOPROTOOPT for an unknown one, WSAEINVAL for an unknown level.
 	SetOption(level, name int32, val []byte) spi.Errno
 	// Ioctl does what Endpoint does not do itself. WSAEOPNOTSUPP.
 	Ioctl(code uint32, in, out []byte, returned *uint32) spi.Errno
