@@ -119,7 +119,7 @@ func FuzzOptionsAndIoctls(f *testing.F) {
 	f.Add(int32(spi.IPPROTO_IP), int32(spi.IP_OPTIONS), make([]byte, 300))
 	f.Add(int32(0), int32(spi.SIO_KEEPALIVE_VALS-1<<32), make([]byte, 12))
 	f.Add(int32(0), int32(spi.SIO_ADDRESS_LIST_QUERY), make([]byte, 80))
-	f.Add(int32(0), int32(spi.SIO_ROUTING_INTERFACE_QUERY-1<<32), []byte(addr("127.0.0.1:1")))
+	f.Add(int32(0), int32(spi.SIO_ROUTING_INTERFACE_QUERY-1<<32), addr("127.0.0.1:1"))
 	f.Fuzz(func(t *testing.T, level, name int32, value []byte) {
 		for _, family := range streams {
 			for _, typ := range []int32{spi.SOCK_STREAM, spi.SOCK_DGRAM} {

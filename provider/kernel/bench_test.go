@@ -3,6 +3,7 @@
 package kernel_test
 
 import (
+	"errors"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +30,7 @@ func TestNoAllocations(t *testing.T) {
 			}
 			for got := 0; got < len(buf); {
 				n, err := th.Recv(a, buf[got:], 0)
-				if err != nil && err != error(spi.WSAEWOULDBLOCK) {
+				if err != nil && !errors.Is(err, spi.WSAEWOULDBLOCK) {
 					t.Fatal(err)
 				}
 				got += n

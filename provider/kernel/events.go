@@ -101,12 +101,6 @@ func (d *descriptor) inheritSelection(listening *descriptor) {
 	}
 }
 
-// selecting reports whether a selection forbids the blocking mode.
-func (d *descriptor) selecting() bool {
-	own := d.events.Load()
-	return own != nil && own.engine.Active()
-}
-
 // closeEvents ends the watch and the selection of a descriptor that has been
 // closed; duplicates go on.
 func (d *descriptor) closeEvents(last bool) {

@@ -113,7 +113,7 @@ func TestReadOnlyOptions(t *testing.T) {
 		if v := get(s, spi.SO_CONNECT_TIME); v > 60 {
 			t.Errorf("SO_CONNECT_TIME is %d s", v)
 		}
-		if want := int32(f.af); protocolInfo(t, th, s).AddressFamily != want {
+		if protocolInfo(t, th, s).AddressFamily != f.af {
 			t.Errorf("SO_PROTOCOL_INFOW is of another family")
 		}
 

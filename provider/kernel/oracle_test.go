@@ -3,6 +3,7 @@
 package kernel_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -39,7 +40,9 @@ func code(err error) spi.Errno {
 	if err == nil {
 		return 0
 	}
-	return spi.FromErrno(err.(unix.Errno))
+	var number unix.Errno
+	errors.As(err, &number)
+	return spi.FromErrno(number)
 }
 
 func native(name []byte) unix.Sockaddr {
@@ -114,7 +117,9 @@ func errno(err error) spi.Errno {
 	if err == nil {
 		return 0
 	}
-	return err.(spi.Errno)
+	var e spi.Errno
+	errors.As(err, &e)
+	return e
 }
 
 func (w winsock) socket(f family, typ int32) (int, spi.Errno) {

@@ -3,6 +3,7 @@
 package kernel_test
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"testing"
@@ -49,7 +50,7 @@ func TestCloseUnderCalls(t *testing.T) {
 			call(func() {
 				var n, flags uint32
 				ov := &spi.Overlapped{HEvent: ev}
-				if th.WSARecv(c, []spi.Buf{spi.NewBuf(make([]byte, 1))}, &n, &flags, ov, nil) == error(spi.WSA_IO_PENDING) {
+				if err := th.WSARecv(c, []spi.Buf{spi.NewBuf(make([]byte, 1))}, &n, &flags, ov, nil); errors.Is(err, spi.WSA_IO_PENDING) {
 					_ = th.WSAGetOverlappedResult(c, ov, &n, true, &flags)
 				}
 			})

@@ -269,7 +269,7 @@ func (p *provider) newDescriptor(fd int, k kind, cookie uint64, flags uint32) *d
 	}{}
 	both.s.p, both.s.kind, both.s.cookie = p, k, cookie
 	both.s.flags.Store(flags)
-	both.descriptor.socket = &both.s
+	both.socket = &both.s
 	both.share(fd)
 	return &both.descriptor
 }

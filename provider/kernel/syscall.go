@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"errors"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -198,7 +199,7 @@ func pollNow(fd int, events int16) int16 {
 // early with none.
 func poll(set []unix.PollFd, milliseconds int) (int, unix.Errno) {
 	n, err := unix.Poll(set, milliseconds)
-	if errno, ok := err.(unix.Errno); ok && errno != unix.EINTR {
+	if errno := errnoOf(err); errno != 0 && errno != unix.EINTR {
 		return 0, errno
 	}
 	return max(n, 0), 0
@@ -289,8 +290,7 @@ func errnoOf(err error) unix.Errno {
 	if err == nil {
 		return 0
 	}
-	if errno, ok := err.(unix.Errno); ok {
-		return errno
-	}
-	return unix.EIO
+	errno := unix.EIO
+	errors.As(err, &errno)
+	return errno
 }
