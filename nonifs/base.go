@@ -34,9 +34,6 @@ func (b *Base) Init(newSocket func(info *spi.ProtocolInfo, af, typ, protocol int
 	b.entries = map[uint32]*spi.ProtocolInfo{}
 }
 
-// Sockets returns the number of open descriptors.
-func (b *Base) Sockets() int { return b.handles.Len() }
-
 // entry returns the one copy of a catalog entry that its sockets share.
 func (b *Base) entry(info *spi.ProtocolInfo) *spi.ProtocolInfo {
 	b.mu.Lock()

@@ -114,10 +114,6 @@ func (e *Endpoint) Info() *spi.ProtocolInfo { return e.info }
 // [Endpoint.Open].
 func (e *Endpoint) Incoming() *Queue { return e.rx.Load() }
 
-// Outgoing returns the queue that the endpoint sends to, nil before
-// [Endpoint.Open] and for datagrams.
-func (e *Endpoint) Outgoing() *Queue { return e.tx.Load() }
-
 // Open gives the endpoint its queues: both for a connected stream, only in for
 // a datagram endpoint that can receive.
 func (e *Endpoint) Open(in, out *Queue) {
@@ -139,9 +135,6 @@ func (e *Endpoint) openLocked(in, out *Queue) {
 		e.opened = time.Now().Unix()
 	}
 }
-
-// BufferLimit returns the size of the receive queue: SO_RCVBUF.
-func (e *Endpoint) BufferLimit() int { return int(e.currentOptions().rcvBuf) }
 
 // Connected tells the outcome of an attempt to connect that Lower.Connect
 // answered with WSAEWOULDBLOCK. On success in and out are the queues. It

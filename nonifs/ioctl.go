@@ -3,7 +3,6 @@ package nonifs
 import (
 	"encoding/binary"
 
-	"upcall.dev/internal/netevents"
 	"upcall.dev/spi"
 )
 
@@ -88,12 +87,4 @@ func (e *Endpoint) setNonblocking(on bool) spi.Errno {
 	}
 	e.nonblocking.Store(on)
 	return 0
-}
-
-// RaiseEvent raises FD_QOS or another edge-triggered event on the endpoint's
-// selection, for a provider that has such events.
-func (e *Endpoint) RaiseEvent(bit int32) {
-	if w := e.watch.Load(); w != nil {
-		w.changed(netevents.Ready{Bits: bit}, 0)
-	}
 }

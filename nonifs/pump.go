@@ -180,10 +180,3 @@ func (q *Queue) setLimit(bytes uint32) {
 
 // smallestLimit keeps a queue of no buffer at all from waiting for ever.
 const smallestLimit = 1 << 10
-
-// Held returns how many bytes the queue holds.
-func (q *Queue) Held() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return int(q.ring.n)
-}
