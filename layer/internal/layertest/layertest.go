@@ -76,7 +76,7 @@ func Listen(t testing.TB, thread *ws2.Thread) (spi.Socket, []byte) {
 	if err := thread.Bind(l, Loopback()); err != nil {
 		t.Fatal(err)
 	}
-	if err := thread.Listen(l, 16); err != nil {
+	if err := thread.Listen(l, spi.SOMAXCONN); err != nil {
 		t.Fatal(err)
 	}
 	return l, Name(t, thread, l)
