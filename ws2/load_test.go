@@ -76,13 +76,14 @@ func TestBehaviour063_ProviderDoesNotLoadOrStart(t *testing.T) {
 
 func TestStartTimeout(t *testing.T) {
 	h := newHost(t)
-	release := make(chan struct{})
+	entered, release := make(chan struct{}, 2), make(chan struct{})
 	f := h.nonIFS("sleeper", tcp())
-	f.starting = func() { <-release }
+	f.starting = func() { entered <- struct{}{}; <-release }
 	h.config.StartTimeout = time.Millisecond
 	thread := h.up()
 	wantStartFailure(t, thread, spi.WSAEPROVIDERFAILEDINIT, "has not answered WSPStartup within 1ms")
 	wantStartFailure(t, thread, spi.WSAEPROVIDERFAILEDINIT, "has not answered WSPStartup within 1ms")
+	<-entered
 	if f.starts.Load() != 1 {
 		t.Error("started again while the first start hangs")
 	}
