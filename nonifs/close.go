@@ -141,6 +141,7 @@ func (e *Endpoint) detach(abort bool) {
 	e.mu.Unlock()
 	if w := e.watch.Load(); w != nil {
 		w.engine.Close()
+		w.wakeSelects()
 	}
 	e.base.duplicates.forget(e)
 	for _, incoming := range undecided {

@@ -44,9 +44,12 @@ func (w *watch) changed(now netevents.Ready, enable int32) {
 	} else {
 		w.engine.Report(now)
 	}
-	if w.selects.Load() == 0 {
-		return
+	if w.selects.Load() != 0 {
+		w.wakeSelects()
 	}
+}
+
+func (w *watch) wakeSelects() {
 	w.mu.Lock()
 	for entry := w.first; entry != nil; entry = entry.next {
 		select {

@@ -28,6 +28,7 @@ const (
 
 // WSPSelect waits until one of the sockets is ready. WSAEINVAL, WSAENOTSOCK,
 // WSAENOBUFS (more than MaxSelect), WSAEINTR.
+// A socket that is closed meanwhile gives WSAENOTSOCK.
 func (b *Base) WSPSelect(read, write, except *spi.FDSet, timeout *spi.Timeval) (int32, spi.Errno) {
 	if timeout != nil && (timeout.Sec < 0 || timeout.Usec < 0 || timeout.Usec > 999999) {
 		return 0, spi.WSAEINVAL
@@ -68,7 +69,15 @@ func (b *Base) WSPSelect(read, write, except *spi.FDSet, timeout *spi.Timeval) (
 	if timeout != nil {
 		deadline = time.Now().Add(time.Duration(timeout.Sec)*time.Second + time.Duration(timeout.Usec)*time.Microsecond)
 	}
-	for scan(asked, ready) == 0 {
+	for {
+		for i := range asked {
+			if asked[i].endpoint.closed() {
+				return 0, spi.WSAENOTSOCK
+			}
+		}
+		if scan(asked, ready) > 0 {
+			break
+		}
 		var left time.Duration
 		if timeout != nil {
 			if left = time.Until(deadline); left <= 0 {
@@ -82,6 +91,13 @@ func (b *Base) WSPSelect(read, write, except *spi.FDSet, timeout *spi.Timeval) (
 		}
 	}
 	return keep(asked, ready, read, write, except), 0
+}
+
+// closed reports whether the last descriptor is closed.
+func (e *Endpoint) closed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state == stateClosed
 }
 
 // scan finds which of the sockets are ready, and how many.
@@ -125,7 +141,7 @@ func (e *Endpoint) selectable(wants selectBits) (ready selectBits) {
 			}
 			q.mu.Unlock()
 		}
-		if acceptable || state == stateClosed {
+		if acceptable {
 			ready |= wantRead
 		}
 	}

@@ -460,6 +460,22 @@ func TestCloseWakesBlockedCalls(t *testing.T) {
 	}
 }
 
+func TestCloseWakesSelect(t *testing.T) {
+	each(t, func(t *testing.T, th *ws2.Thread) {
+		_, server := pair(t, th)
+		failed := make(chan error, 1)
+		go func() { _, err := th.Select(spi.NewFDSet(server), nil, nil, nil); failed <- err }()
+		time.Sleep(5 * time.Millisecond)
+		ok(t, th.CloseSocket(server))
+		select {
+		case err := <-failed:
+			want(t, err, spi.WSAENOTSOCK)
+		case <-time.After(5 * time.Second):
+			t.Fatal("still blocked")
+		}
+	})
+}
+
 func TestConditionFunction(t *testing.T) {
 	each(t, func(t *testing.T, th *ws2.Thread) {
 		l, name := listen(t, th)
@@ -503,6 +519,7 @@ func TestConditionalAccept(t *testing.T) {
 			if answer == spi.CF_REJECT {
 				want(t, err, spi.WSAECONNREFUSED)
 				want(t, <-connected, spi.WSAECONNREFUSED)
+				want(t, th.GetSockName(c, make([]byte, 16), new(int32)), spi.WSAEINVAL)
 				continue
 			}
 			ok(t, err)

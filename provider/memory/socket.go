@@ -281,6 +281,7 @@ func (s *socket) Close(bool) {
 	case listener != nil: // the client's end of an undecided connection
 		listener.Withdraw(&partner.Endpoint)
 	default: // the server's end: refused
+		partner.forgetName()
 		partner.Connected(spi.WSAECONNREFUSED, nil, nil)
 	}
 }
