@@ -61,6 +61,7 @@ func (l *Layer) start(h *Handle[mapped], ov *spi.Overlapped, routine spi.Complet
 		return spi.WSAENOTSOCK
 	}
 	op := &lowerOp{layer: l, handle: h, request: request, seen: seen, fromLen: fromLen}
+	op.ov.Start()
 	if errno := l.work.add(op); errno != 0 {
 		l.Fail(&request, errno)
 		h.End()
@@ -91,11 +92,18 @@ func (l *Layer) start(h *Handle[mapped], ov *spi.Overlapped, routine spi.Complet
 	return 0
 }
 
-// finish tells the outcome of an operation that the next provider has
-// completed, on the worker.
-func (op *lowerOp) finish() {
+// finish tells the outcome of an operation whose event was set, on the worker.
+// It reports false when the operation is not over: the event was set for
+// something else.
+func (op *lowerOp) finish() (over bool) {
+	if op.claimed.Load() {
+		return true // told by start
+	}
+	if op.ov.InProgress() {
+		return false
+	}
 	if !op.claimed.CompareAndSwap(false, true) {
-		return // told by start
+		return true
 	}
 	var n, flags uint32
 	m := op.handle.Value
@@ -110,6 +118,7 @@ func (op *lowerOp) finish() {
 		}
 	}
 	op.tell(errno, n, flags)
+	return true
 }
 
 // tell hands the outcome to the client.

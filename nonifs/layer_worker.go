@@ -109,8 +109,9 @@ func (w *worker) run(wake, done chan struct{}) {
 // add lists an operation and gives it an event.
 func (w *worker) add(op *lowerOp) spi.Errno {
 	e, errno := w.event(func() {
-		op.finish()
-		w.recycle(op.event)
+		if op.finish() {
+			w.recycle(op.event)
+		}
 	})
 	if errno != 0 {
 		return errno
