@@ -1,0 +1,46 @@
+package standard_test
+
+import (
+	"slices"
+	"testing"
+
+	"upcall.dev/catalog"
+	"upcall.dev/spi"
+
+	_ "upcall.dev/standard"
+)
+
+func TestStandardSet(t *testing.T) {
+	var names []string
+	for _, d := range spi.Drivers() {
+		names = append(names, d.Name)
+	}
+	if want := []string{"kernel", "memory", "shape", "trace"}; !slices.Equal(names, want) {
+		t.Fatalf("registered %v, want %v", names, want)
+	}
+}
+
+// TestEveryLayerOverEveryBase composes each layer with its defaults.
+func TestEveryLayerOverEveryBase(t *testing.T) {
+	for _, d := range spi.Drivers() {
+		if d.Summary == "" {
+			t.Errorf("%s has no summary", d.Name)
+		}
+		if d.Layer() {
+			continue
+		}
+		for _, l := range spi.Drivers() {
+			if !l.Layer() {
+				continue
+			}
+			c, err := catalog.Compose(catalog.Default(), d.Name, []catalog.Layer{{Name: l.Name}})
+			if err != nil {
+				t.Errorf("%s over %s: %v", l.Name, d.Name, err)
+				continue
+			}
+			if problems := c.Check(); len(problems) > 0 {
+				t.Errorf("%s over %s: %v", l.Name, d.Name, problems)
+			}
+		}
+	}
+}
