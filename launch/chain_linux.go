@@ -83,7 +83,7 @@ func openChain(source catalog.Source, program string, log func(string)) (*winsoc
 		}
 		if err := w.thread.StartProvider(&e.ProtocolInfo); err != nil {
 			_ = w.close(closePatience)
-			return nil, fmt.Errorf("the chain %q does not start: %w", e.Name(), err)
+			return nil, fmt.Errorf("the chain %q does not start: %w; leave that provider out, or see what upcall catalog check says", e.Name(), err)
 		}
 	}
 	return w, nil

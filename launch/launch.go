@@ -33,7 +33,8 @@ type Options struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
-	// Verbose also reports what is not carried: UDP, listeners.
+	// Verbose also reports what is not carried (UDP, listeners), and the stack
+	// of a provider that panics.
 	Verbose bool
 	// Log receives one line for each event worth telling a person. It may be
 	// called from several goroutines at once. nil writes to standard error.

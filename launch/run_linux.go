@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -61,10 +63,12 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 	if err != nil {
 		return ExitLaunchFailed, err
 	}
-	chain, err := openChain(l.Catalog, application, l.Log)
+	started := new(atomic.Bool)
+	chain, err := openChain(l.Catalog, application, l.chainLog(started))
 	if err != nil {
 		return ExitLaunchFailed, err
 	}
+	started.Store(true)
 	exitCode, returned, err := l.run(ctx, path, chain)
 	patience := closePatience
 	if !returned {
@@ -74,6 +78,21 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 		l.Log(closeErr.Error())
 	}
 	return exitCode, err
+}
+
+// chainLog returns where messages of the chain's providers go. Without Verbose,
+// only the first line is shown of one with a stack, and nothing while the chain
+// starts, for the error of the start says it.
+func (l *launcher) chainLog(started *atomic.Bool) func(string) {
+	if l.Verbose {
+		return l.Log
+	}
+	return func(message string) {
+		if started.Load() {
+			first, _, _ := strings.Cut(message, "\n")
+			l.Log(first)
+		}
+	}
 }
 
 func exitCodeOf(err error) int {

@@ -42,7 +42,7 @@ func (d *DLL) adopt(r *running, s spi.Socket, stale *socket) (*socket, spi.Errno
 // protocolOf asks the provider of e whether the handle is one of its sockets. A
 // provider that cannot be started is passed over: it says so in the log.
 func (d *DLL) protocolOf(s spi.Socket, e *entry) (info spi.ProtocolInfo, ok bool) {
-	if e.provider.start(e) != nil {
+	if e.provider.startForCode(e) != 0 {
 		return info, false
 	}
 	length := int32(unsafe.Sizeof(info))

@@ -39,7 +39,7 @@ func (t *Thread) lookupSlowly(s spi.Socket) (*socket, spi.Errno) {
 		return t.dll.adopt(r, s, sock)
 	}
 	// A layer has started this provider for itself, the host not yet.
-	if e := codeOf(sock.provider.start(sock.entry)); e != 0 {
+	if e := sock.provider.startForCode(sock.entry); e != 0 {
 		return nil, e
 	}
 	return sock, 0

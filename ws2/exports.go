@@ -8,9 +8,13 @@ import (
 )
 
 // Exports returns what providers reach by linking with the DLL.
-func (d *DLL) Exports() spi.DLL { return exports{d} }
+func (d *DLL) Exports() spi.DLL { return exports{dll: d} }
 
-type exports struct{ dll *DLL }
+// exports is what one start of a provider receives; it hands it down its chain.
+type exports struct {
+	dll   *DLL
+	trail *trail // of the start, nil outside one
+}
 
 // WPUCompleteOverlappedRequest is with the other upcalls, in upcalls.go.
 func (x exports) WPUCompleteOverlappedRequest(s spi.Socket, ov *spi.Overlapped, status spi.Errno, transferred uint32) spi.Errno {
@@ -35,15 +39,27 @@ func (x exports) WSCEnumProtocols() []spi.ProtocolInfo {
 	return infos
 }
 
-// LoadProvider loads a provider for a layer above it. The log says why it could
-// not be loaded.
+// LoadProvider loads a provider for a layer above it.
 func (x exports) LoadProvider(id spi.GUID, path string) (spi.StartupFunc, spi.Errno) {
 	startup, err := x.dll.load(id, path)
 	if err != nil {
-		x.dll.complain.once(x.dll, fmt.Sprintf("provider %s: cannot be loaded: %v", providerName(path), err))
+		x.trail.note(x.dll, providerName(path), fmt.Errorf("cannot be loaded: %w", err))
 		return nil, spi.WSAEPROVIDERFAILEDINIT
 	}
-	return startup, 0
+	name := providerName(path)
+	return func(version uint16, data *spi.WSPData, info *spi.ProtocolInfo, upcalls spi.UpcallTable, dll spi.DLL) (spi.Provider, spi.Errno) {
+		inner, code := startup(version, data, info, upcalls, dll)
+		var err error
+		if code != 0 {
+			err = fmt.Errorf("WSPStartup failed: %w", reported(code).Err())
+		} else if data != nil {
+			_, err = checkStart(inner, data)
+		}
+		if err != nil {
+			x.trail.note(x.dll, name, err)
+		}
+		return inner, code
+	}, 0
 }
 
 // RegisterWait makes an event that calls signal each time it is set.

@@ -101,14 +101,22 @@ func (p *provider) start(e *entry) error {
 	}
 	p.mu.Unlock()
 	if !a.wait() {
-		err := &ProviderError{
+		return &ProviderError{
 			Code: spi.WSAEPROVIDERFAILEDINIT, Provider: p.name,
 			Err: fmt.Errorf("has not answered WSPStartup within %v", p.dll.startTimeout()),
 		}
-		p.complain.once(p.dll, err.Error())
-		return err
 	}
 	return a.err
+}
+
+// startForCode is start for callers that have only a code to give; the log
+// says the rest.
+func (p *provider) startForCode(e *entry) spi.Errno {
+	err := p.start(e)
+	if err != nil {
+		p.complain.once(p.dll, err.Error())
+	}
+	return codeOf(err)
 }
 
 // wait waits for the end of the attempt; false when its deadline comes first.
@@ -137,10 +145,7 @@ func (p *provider) make(a *attempt, e *entry) {
 		p.state.Store(ready)
 	}
 	p.mu.Unlock()
-	switch {
-	case err != nil:
-		p.complain.once(p.dll, err.Error())
-	case late:
+	if err == nil && late {
 		a.err = spi.WSANOTINITIALISED.Err()
 		endQuietly(inner)
 	}
@@ -157,20 +162,33 @@ func (p *provider) startUp(e *entry) (spi.Provider, error) {
 	}
 	var data spi.WSPData
 	info := e.ProtocolInfo
-	inner, code := startup(spi.Version22, &data, &info, p.dll.table, p.dll.Exports())
+	start := new(trail)
+	defer start.end()
+	inner, code := startup(spi.Version22, &data, &info, p.dll.table, exports{p.dll, start})
 	if code != 0 {
-		return fail(spi.WSAEPROVIDERFAILEDINIT, fmt.Errorf("WSPStartup failed: %w", reported(code).Err()))
+		err := start.cause(p.name)
+		if err == nil {
+			err = fmt.Errorf("WSPStartup failed: %w", reported(code).Err())
+		}
+		return fail(spi.WSAEPROVIDERFAILEDINIT, err)
 	}
-	if data.Version != spi.Version22 {
+	if code, err := checkStart(inner, &data); err != nil {
 		endQuietly(inner)
-		return fail(spi.WSAEINVALIDPROVIDER, fmt.Errorf("it chose version %d.%d of the provider interface, and only 2.2 will do",
-			data.Version&0xff, data.Version>>8))
-	}
-	if code := spi.CheckProvider(inner); code != 0 {
-		endQuietly(inner)
-		return fail(spi.WSAEINVALIDPROCTABLE, errors.New("one of its thirty functions is missing"))
+		return fail(code, err)
 	}
 	return inner, nil
+}
+
+// checkStart says what is wrong with what a good WSPStartup returned.
+func checkStart(inner spi.Provider, data *spi.WSPData) (spi.Errno, error) {
+	if data.Version != spi.Version22 {
+		return spi.WSAEINVALIDPROVIDER, fmt.Errorf("it chose version %d.%d of the provider interface, and only 2.2 will do",
+			data.Version&0xff, data.Version>>8)
+	}
+	if code := spi.CheckProvider(inner); code != 0 {
+		return code, errors.New("one of its thirty functions is missing")
+	}
+	return 0, nil
 }
 
 // endQuietly calls WSPCleanup of a provider that will not be used, which may be

@@ -31,12 +31,9 @@ func TestBehaviour063_ProviderDoesNotLoadOrStart(t *testing.T) {
 		delete(h.fakes, f.path)
 		thread := h.up()
 		wantStartFailure(t, thread, spi.WSAEPROVIDERFAILEDINIT, "no such file")
-		if logs := h.logged(); len(logs) != 1 || !strings.Contains(logs[0], "echo.so") {
-			t.Errorf("logged %q", logs)
-		}
 		wantStartFailure(t, thread, spi.WSAEPROVIDERFAILEDINIT, "no such file")
-		if len(h.logged()) != 1 {
-			t.Error("logged again")
+		if logs := h.logged(); len(logs) != 0 {
+			t.Errorf("logged %q, which the caller was told", logs)
 		}
 		h.fakes[f.path] = f // it is tried again each time
 		mustSocket(t, thread)
@@ -67,7 +64,7 @@ func TestBehaviour063_ProviderDoesNotLoadOrStart(t *testing.T) {
 	t.Run("WSPStartup panics", func(t *testing.T) {
 		h := newHost(t)
 		h.nonIFS("echo", tcp()).starting = func() { panic("at birth") }
-		wantStartFailure(t, h.up(), spi.WSAEPROVIDERFAILEDINIT, "WSPStartup failed")
+		wantStartFailure(t, h.up(), spi.WSAEPROVIDERFAILEDINIT, "panicked in WSPStartup: at birth")
 		if logs := strings.Join(h.logged(), "\n"); !strings.Contains(logs, "at birth") || !strings.Contains(logs, "load_test.go") {
 			t.Errorf("logged %q", logs)
 		}
