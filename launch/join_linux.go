@@ -27,22 +27,18 @@ const joinTimeout = 5 * time.Second
 
 var loopbacks = [2]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
 
-// onLoopback calls make for the loopback address that a socket of the domain
+// onLoopback calls get for the loopback address that a socket of the domain
 // reaches: an IPv6 socket reaches both, the IPv4 one by its mapped address.
-func onLoopback[T any](domain int, target netip.Addr, make func(index int) (T, error)) (T, error) {
+func onLoopback[T any](domain int, target netip.Addr, get func(index int) (T, error)) (T, error) {
 	if domain == unix.AF_INET || target.Is4In6() {
-		return make(0)
+		return get(0)
 	}
-	t, err := make(1)
+	t, err := get(1)
 	if err != nil { // no ::1 here
-		return make(0)
+		return get(0)
 	}
 	return t, err
 }
-
-// sockaddrOn lays out a loopback address for a socket of the domain, mapped
-// when need be.
-func sockaddrOn(domain int, a netip.AddrPort) sockaddr { return sockaddrFor(domain, a) }
 
 func (j *joiner) meetingPoint(index int) (*meetingPoint, error) {
 	j.mu.Lock()
@@ -166,7 +162,7 @@ func (m *meetingPoint) meet(p programSocket) (*net.TCPConn, unix.Errno) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	deadline := time.Now().Add(joinTimeout)
-	errno := connectSocket(p.fd, sockaddrOn(p.domain, m.at))
+	errno := connectSocket(p.fd, sockaddrFor(p.domain, m.at))
 	if errno == unix.EINPROGRESS || errno == unix.EALREADY { // the program made it nonblocking, or SO_SNDTIMEO is short
 		if !waitFor(p.fd, unix.POLLOUT, deadline) {
 			return nil, unix.ETIMEDOUT

@@ -335,6 +335,34 @@ func TestDescriptorsAreGivenBack(t *testing.T) {
 	})
 }
 
+// A program that is killed while it waits for a peer that does not answer
+// leaves nothing to wait for, nor does one that gives up.
+func TestKilledWhileConnecting(t *testing.T) {
+	python := need(t, "python3")
+	host, port := splitAddress(t, silentAddress(t))
+	for _, connect := range []string{
+		"s.connect((%q, %s))",
+		"s.settimeout(0.2); s.connect((%q, %s))",
+	} {
+		eachChain(t, func(t *testing.T, o Options, _ string) {
+			script := fmt.Sprintf(`
+import os, signal, socket, threading
+threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+s = socket.socket()
+try:
+    `+connect+`
+except OSError as e:
+    print(e)
+`, host, port)
+			got := run(t, o, python, "-c", script)
+			like(t, got, direct(t, python, "-c", script))
+			if got.log != "" {
+				t.Error(got.log)
+			}
+		})
+	}
+}
+
 // What a program sends just before it ends arrives.
 func TestLastBytesArrive(t *testing.T) {
 	python := need(t, "python3")

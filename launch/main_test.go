@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -318,5 +317,3 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 	t.Fatal("in vain: " + what)
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -65,7 +65,7 @@ func (h *synHold) hold(p programSocket) unix.Errno {
 		}
 		defer unix.FcntlInt(uintptr(p.fd), unix.F_SETFL, flags)
 	}
-	errno := connectSocket(p.fd, sockaddrOn(p.domain, h.at))
+	errno := connectSocket(p.fd, sockaddrFor(p.domain, h.at))
 	if errno == 0 {
 		return unix.ECONNABORTED // the queue was not full: nothing holds it
 	}

@@ -166,7 +166,8 @@ func (s sockaddr) addrPort(domain int) (netip.AddrPort, unix.Errno) {
 	return netip.AddrPort{}, unix.EAFNOSUPPORT
 }
 
-// sockaddrFor lays out an address for a socket of the given domain.
+// sockaddrFor lays out an address for a socket of the given domain, mapped when
+// need be.
 func sockaddrFor(domain int, a netip.AddrPort) sockaddr {
 	if domain == unix.AF_INET {
 		s := make(sockaddr, sizeofSockaddrIn)
