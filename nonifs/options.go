@@ -251,6 +251,9 @@ func (b *Base) WSPSetSockOpt(s spi.Socket, level, name int32, val []byte) spi.Er
 		if e.Option(spi.SO_REUSEADDR) && on {
 			return spi.WSAEINVAL
 		}
+		if errno := e.flagSet(name, on); errno != 0 {
+			return errno
+		}
 		e.changeOptions(func(o *options) { o.exclusive = on })
 	case spi.SO_CONDITIONAL_ACCEPT:
 		if e.datagram {
@@ -262,6 +265,9 @@ func (b *Base) WSPSetSockOpt(s spi.Socket, level, name int32, val []byte) spi.Er
 	case spi.SO_DEBUG, spi.SO_REUSEADDR, spi.SO_KEEPALIVE, spi.SO_DONTROUTE, spi.SO_BROADCAST, spi.SO_USELOOPBACK, spi.SO_OOBINLINE:
 		if name == spi.SO_REUSEADDR && on && e.Option(spi.SO_EXCLUSIVEADDRUSE) {
 			return spi.WSAEINVAL
+		}
+		if errno := e.flagSet(name, on); errno != 0 {
+			return errno
 		}
 		e.changeOptions(func(o *options) {
 			o.flags &^= uint32(name)
@@ -275,6 +281,20 @@ func (b *Base) WSPSetSockOpt(s spi.Socket, level, name int32, val []byte) spi.Er
 		return 0 // an accepted endpoint has its context from the start
 	default:
 		return e.lower.SetOption(level, name, val)
+	}
+	return 0
+}
+
+// FlagSetter is what a [Lower] implements to hear of the plain BOOL options, and
+// of SO_EXCLUSIVEADDRUSE, when they are set; its error is WSPSetSockOpt's, and
+// the option then stays as it was. See [Endpoint.Option].
+type FlagSetter interface {
+	FlagSet(name int32, on bool) spi.Errno
+}
+
+func (e *Endpoint) flagSet(name int32, on bool) spi.Errno {
+	if lower, ok := e.lower.(FlagSetter); ok {
+		return lower.FlagSet(name, on)
 	}
 	return 0
 }

@@ -10,7 +10,6 @@ import (
 // Connect implements nonifs.Lower. The outcome comes a round trip later than
 // the next provider's.
 func (s *socket) Connect(name []byte) spi.Errno {
-	s.applyOptions()
 	if s.datagrams {
 		return s.connectDatagrams(name)
 	}
@@ -74,7 +73,6 @@ func (s *socket) queues() (in, out *nonifs.Queue) {
 
 // Listen implements nonifs.Lower.
 func (s *socket) Listen(backlog int32) spi.Errno {
-	s.applyOptions()
 	if errno := s.next.WSPListen(s.lower, backlog); errno != 0 {
 		return errno
 	}

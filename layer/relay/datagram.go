@@ -28,7 +28,6 @@ func (s *socket) Route(to []byte, length int) (*nonifs.Queue, []byte, spi.Errno)
 	default:
 		to = toPeer
 	}
-	s.applyOptions()
 	q := s.outgoing.Load()
 	if q == nil {
 		if name := anyAddress(s.family); name != nil {

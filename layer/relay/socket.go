@@ -42,7 +42,6 @@ type socket struct {
 	reset    bool // close the lower socket with a reset
 	listens  bool
 	opened   bool // a datagram socket has its queues
-	applied  map[int32]bool
 }
 
 var _ nonifs.Lower = (*socket)(nil)
@@ -140,7 +139,6 @@ func (s *socket) closeLower() {
 
 // Bind implements nonifs.Lower.
 func (s *socket) Bind(name []byte) spi.Errno {
-	s.applyOptions()
 	if errno := s.next.WSPBind(s.lower, name); errno != 0 {
 		return errno
 	}
@@ -170,32 +168,19 @@ func (s *socket) name(ask func(spi.Socket, []byte, *int32) spi.Errno) ([]byte, s
 	return name[:min(int(length), len(name))], 0
 }
 
-// keptOptions are options that the endpoint keeps and the lower socket must
-// have too.
-var keptOptions = []int32{spi.SO_REUSEADDR, spi.SO_EXCLUSIVEADDRUSE, spi.SO_KEEPALIVE, spi.SO_BROADCAST, spi.SO_DONTROUTE}
-
-// applyOptions brings the kept options of the lower socket up to date, before
-// they matter.
-func (s *socket) applyOptions() {
-	for _, name := range keptOptions {
-		on := s.Option(name)
-		s.mu.Lock()
-		changed := s.applied[name] != on
-		if changed {
-			if s.applied == nil {
-				s.applied = map[int32]bool{}
-			}
-			s.applied[name] = on
-		}
-		s.mu.Unlock()
-		if changed {
-			var value [4]byte
-			if on {
-				value[0] = 1
-			}
-			s.next.WSPSetSockOpt(s.lower, spi.SOL_SOCKET, name, value[:])
-		}
+// FlagSet implements nonifs.FlagSetter: what the endpoint keeps and the lower
+// socket must have too.
+func (s *socket) FlagSet(name int32, on bool) spi.Errno {
+	switch name {
+	case spi.SO_REUSEADDR, spi.SO_EXCLUSIVEADDRUSE, spi.SO_KEEPALIVE, spi.SO_BROADCAST, spi.SO_DONTROUTE:
+	default:
+		return 0
 	}
+	var value [4]byte
+	if on {
+		value[0] = 1
+	}
+	return s.next.WSPSetSockOpt(s.lower, spi.SOL_SOCKET, name, value[:])
 }
 
 // GetOption implements nonifs.Lower.
@@ -203,15 +188,8 @@ func (s *socket) GetOption(level, name int32, val []byte, valLen *int32) spi.Err
 	return s.next.WSPGetSockOpt(s.lower, level, name, val, valLen)
 }
 
-// SetOption implements nonifs.Lower. What the endpoint does by itself would
-// only get in the way below.
+// SetOption implements nonifs.Lower.
 func (s *socket) SetOption(level, name int32, val []byte) spi.Errno {
-	if level == spi.SOL_SOCKET {
-		switch name {
-		case spi.SO_LINGER, spi.SO_DONTLINGER, spi.SO_RCVTIMEO, spi.SO_SNDTIMEO, spi.SO_RCVBUF, spi.SO_SNDBUF, spi.SO_CONDITIONAL_ACCEPT:
-			return 0
-		}
-	}
 	return s.next.WSPSetSockOpt(s.lower, level, name, val)
 }
 

@@ -425,7 +425,16 @@ func TestOptionsReachTheLowerSocket(t *testing.T) {
 	if err := thread.WSAIoctl(s, spi.SIO_BASE_HANDLE, nil, base, &n, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	if lower := binary.NativeEndian.Uint64(base); lower >= 1<<32 {
+	lower := binary.NativeEndian.Uint64(base)
+	if lower >= 1<<32 {
 		t.Errorf("the base handle is %#x, want a descriptor", lower)
+	}
+	for _, on := range []byte{1, 0} {
+		if err := thread.SetSockOpt(s, spi.SOL_SOCKET, spi.SO_KEEPALIVE, []byte{on, 0, 0, 0}); err != nil {
+			t.Fatal(err)
+		}
+		if err := thread.GetSockOpt(spi.Socket(lower), spi.SOL_SOCKET, spi.SO_KEEPALIVE, val, &length); err != nil || val[0] != on {
+			t.Errorf("SO_KEEPALIVE set to %d reads %v below, %v", on, val, err)
+		}
 	}
 }
