@@ -162,8 +162,8 @@ func TestHandleReusedWhileClosing(t *testing.T) {
 	thread := h.up()
 	_, err := thread.Socket(spi.AF_INET, spi.SOCK_STREAM, 0)
 	wantCode(t, thread, err, 0)
-	_, e := h.table.WPUModifyIFSHandle(f.ids[0], 1000)
+	s, e := h.table.WPUModifyIFSHandle(f.ids[0], descriptor(t))
 	want(t, e, 0)
-	wantCode(t, thread, thread.CloseSocket(1000), 0)
-	wantCode(t, thread, thread.Listen(1000, 1), 0)
+	wantCode(t, thread, thread.CloseSocket(s), 0)
+	wantCode(t, thread, thread.Listen(s, 1), 0)
 }

@@ -84,7 +84,7 @@ type idle struct {
 
 func (p *idle) WSPSocket(_, _, _ int32, info *spi.ProtocolInfo, _ spi.Group, _ uint32) (spi.Socket, spi.Errno) {
 	if p.ifs {
-		return p.upcalls.WPUModifyIFSHandle(info.CatalogEntryID, 1000)
+		return p.upcalls.WPUModifyIFSHandle(info.CatalogEntryID, 0) // any open descriptor
 	}
 	return p.upcalls.WPUCreateSocketHandle(info.CatalogEntryID, 1)
 }

@@ -3,6 +3,7 @@ package ws2
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -452,4 +453,15 @@ func (h *host) onThread(f func(thread *Thread)) {
 		f(thread)
 	}()
 	<-done
+}
+
+// descriptor returns an open descriptor that nobody has registered.
+func descriptor(t testing.TB) spi.Socket {
+	t.Helper()
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return spi.Socket(f.Fd())
 }

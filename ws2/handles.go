@@ -52,10 +52,10 @@ func (h *handleTable) find(s spi.Socket) *socket {
 }
 
 // register files an operating-system handle for the provider of e, in place of
-// whatever was there: the last caller wins. WSAEINVAL for a number that can be
-// no such handle.
+// whatever was there: the last caller wins. WSAEINVAL for a number that is no
+// open handle.
 func (h *handleTable) register(s spi.Socket, e *entry) spi.Errno {
-	if !isIFS(s) || !h.ifs.Store(uintptr(s), &socket{provider: e.provider, entry: e}) {
+	if !isIFS(s) || !isOpen(s) || !h.ifs.Store(uintptr(s), &socket{provider: e.provider, entry: e}) {
 		return spi.WSAEINVAL
 	}
 	return 0

@@ -19,6 +19,7 @@ func TestHandlesProperty(t *testing.T) {
 		owner        *fake // nil: the provider has closed it
 		clientClosed bool
 	}
+	descriptors := []spi.Socket{descriptor(t), descriptor(t), descriptor(t), descriptor(t)}
 	rapid.Check(t, func(rt *rapid.T) {
 		h := newHost(t)
 		providers := []*fake{h.ifs("one", tcp()), h.ifs("two", udp())}
@@ -58,7 +59,7 @@ func TestHandlesProperty(t *testing.T) {
 				register(s, &known{context: context, owner: f})
 			},
 			"modify": func(rt *rapid.T) {
-				f, s := provider.Draw(rt, "provider"), spi.Socket(rapid.IntRange(5000, 5003).Draw(rt, "fd"))
+				f, s := provider.Draw(rt, "provider"), rapid.SampledFrom(descriptors).Draw(rt, "fd")
 				if got, e := h.table.WPUModifyIFSHandle(f.ids[0], s); got != s || e != 0 {
 					rt.Fatalf("handle %#x, %v", got, e)
 				}

@@ -43,7 +43,7 @@ func TestUpcallStats(t *testing.T) {
 	path, length := make([]uint16, 260), int32(260)
 	u.WPUGetProviderPath(&f.id, path, &length)
 	u.WPUGetProviderPath(nil, path, &length)
-	u.WPUModifyIFSHandle(f.ids[0], 1000)
+	u.WPUModifyIFSHandle(f.ids[0], descriptor(t))
 	u.WPUModifyIFSHandle(0, 1000)
 	wnd, _ := thread.CreateWindow()
 	u.WPUPostMessage(wnd, 1, 2, 3)

@@ -126,9 +126,8 @@ func (d *DLL) wpuCloseSocketHandle(s spi.Socket) spi.Errno {
 // catalog entry, and returns the same handle. A layer calls it again for a
 // handle that the provider below has registered: the last caller wins. There is
 // no upcall to undo it; the host forgets the handle when the client closes it.
-// Whether the handle is open is not checked: that would cost a system call.
-// Required for IFS providers. WSAEINVAL (it can be no operating-system handle,
-// or unknown id), WSANOTINITIALISED.
+// Required for IFS providers. WSAEINVAL (not an open operating-system handle, or
+// unknown id), WSANOTINITIALISED.
 func (d *DLL) wpuModifyIFSHandle(catalogEntryID uint32, proposed spi.Socket) (spi.Socket, spi.Errno) {
 	e, code := d.caller(catalogEntryID)
 	if code == 0 {

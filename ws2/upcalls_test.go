@@ -301,12 +301,13 @@ func TestBehaviour019_ModifyRoutes(t *testing.T) {
 	h := newHost(t)
 	f := h.ifs("real", tcp())
 	thread := h.up()
-	s, e := h.table.WPUModifyIFSHandle(f.ids[0], 1000)
+	proposed := descriptor(t)
+	s, e := h.table.WPUModifyIFSHandle(f.ids[0], proposed)
 	want(t, e, 0)
-	if s != 1000 {
+	if s != proposed {
 		t.Errorf("got %#x, want the proposed handle", s)
 	}
-	wantCode(t, thread, thread.Listen(1000, 1), 0)
+	wantCode(t, thread, thread.Listen(s, 1), 0)
 	if f.called("WSPListen") != 1 {
 		t.Error("the call did not reach the provider")
 	}
@@ -316,7 +317,7 @@ func TestBehaviour020_ModifyInvalidSocket(t *testing.T) {
 	h := newHost(t)
 	f := h.ifs("real", tcp())
 	h.up()
-	for _, proposed := range []spi.Socket{spi.InvalidSocket, 1 << 32, 0xffffffff} {
+	for _, proposed := range []spi.Socket{spi.InvalidSocket, 1 << 32, 0xffffffff, 1 << 20 /* not open */} {
 		s, e := h.table.WPUModifyIFSHandle(f.ids[0], proposed)
 		want(t, e, spi.WSAEINVAL)
 		if s != spi.InvalidSocket {
