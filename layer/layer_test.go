@@ -15,7 +15,6 @@ import (
 // counting is a pass-through layer that counts what New and Close see.
 type counting struct {
 	spi.Provider
-	sends int
 }
 
 var counts struct {

@@ -30,7 +30,7 @@ func (e *Endpoint) watching() *watch {
 	if w := e.watch.Load(); w != nil {
 		return w
 	}
-	w := &watch{engine: netevents.New(&e.base.Host.table)}
+	w := &watch{engine: netevents.New(&e.base.table)}
 	if e.watch.CompareAndSwap(nil, w) {
 		return w
 	}

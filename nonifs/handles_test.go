@@ -14,7 +14,6 @@ type dll struct {
 	table  *slot.Table[int]
 	mu     sync.Mutex
 	closed map[spi.Socket]int
-	done   []uint32
 }
 
 func newHost() (*Host, *dll) {
@@ -71,8 +70,10 @@ func TestCloseIsDeferredToTheLastOperation(t *testing.T) {
 	handles := NewHandles[int](host)
 	h, _ := handles.Create(7, new(int))
 	s := h.Socket()
-	if !h.Begin() || !h.Begin() {
-		t.Fatal("Begin")
+	for range 2 {
+		if !h.Begin() {
+			t.Fatal("Begin")
+		}
 	}
 	if errno := handles.Close(h); errno != 0 {
 		t.Fatal(errno)

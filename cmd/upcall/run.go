@@ -45,7 +45,7 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 		command = command[1:]
 	}
 	if len(command) == 0 {
-		return failure{exitUsage, fmt.Errorf("no program: write upcall run -- PROGRAM ARGS...")}
+		return failure{exitUsage, fmt.Errorf("no program is named: write upcall run -- PROGRAM and its arguments")}
 	}
 	status, err := launch.Run(context.Background(), launch.Options{
 		Catalog:        source,

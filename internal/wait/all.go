@@ -10,7 +10,7 @@ func (w *Waiter) tryAll(events []*Event) (Result, bool) {
 		switch e.state.Load() {
 		case closed:
 			return Result{Closed, i}, true
-		case clear:
+		case unset:
 			waiting = true
 		}
 	}
@@ -32,7 +32,7 @@ func (w *Waiter) takeAll() (Result, bool) {
 		switch nodes[i].event.state.Load() {
 		case closed:
 			return Result{Closed, i}, true
-		case clear:
+		case unset:
 			return Result{}, false
 		}
 	}
@@ -59,7 +59,7 @@ func (w *Waiter) completeAll() {
 func (w *Waiter) useUp() {
 	for i := range w.nodes[:w.registered] {
 		if e := w.nodes[i].event; e.auto {
-			e.state.Store(clear)
+			e.state.Store(unset)
 		}
 	}
 }

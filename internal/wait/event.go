@@ -33,7 +33,7 @@ var commit sync.Mutex
 
 // States of an event.
 const (
-	clear uint32 = iota
+	unset uint32 = iota
 	signalled
 	closed
 )
@@ -126,9 +126,9 @@ func (e *Event) wakeWaiters() {
 		if n.all {
 			n.waiter.completeAll()
 		} else if n.waiter.wake(forEvents, wokenByEvent+n.index) && e.auto {
-			e.state.Store(clear)
+			e.state.Store(unset)
 		}
-		if e.auto && e.state.Load() == clear {
+		if e.auto && e.state.Load() == unset {
 			if n != e.tail { // the next Set is for another waiter
 				e.remove(n)
 				e.append(n)
@@ -149,7 +149,7 @@ func (e *Event) Reset() bool {
 	if e.state.Load() == closed {
 		return false
 	}
-	e.state.Store(clear)
+	e.state.Store(unset)
 	return true
 }
 
@@ -178,7 +178,7 @@ func (e *Event) take() bool {
 	if e.state.Load() != signalled {
 		return false
 	}
-	e.state.Store(clear)
+	e.state.Store(unset)
 	return true
 }
 

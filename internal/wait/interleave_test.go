@@ -25,7 +25,7 @@ func TestSignalledForAMoment(t *testing.T) {
 	for range 1000 {
 		runtime.Gosched()
 	}
-	list[0].state.Store(clear)
+	list[0].state.Store(unset)
 	list[0].mu.Unlock()
 	if <-took || w.word.Load() != forEvents {
 		t.Error("the waiter took an event that was not left for it")
@@ -155,7 +155,7 @@ func TestStatesStandStillUnderCommit(t *testing.T) {
 		func() { For(list[2:3], false, 0) },
 		func() { list[3].Close() },
 	}
-	before, after := [4]uint32{clear, signalled, signalled, clear}, [4]uint32{signalled, clear, clear, closed}
+	before, after := [4]uint32{unset, signalled, signalled, unset}, [4]uint32{signalled, unset, unset, closed}
 	check := func(want [4]uint32) {
 		t.Helper()
 		for i, e := range list {

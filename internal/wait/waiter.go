@@ -160,13 +160,13 @@ func (w *Waiter) arm(events []*Event, armed uint32) (Result, bool) {
 	}
 	for {
 		w.word.Store(armed)
-		i, state := 0, clear
+		i, state := 0, unset
 		for ; i < len(events); i++ {
-			if state = events[i].state.Load(); state != clear {
+			if state = events[i].state.Load(); state != unset {
 				break
 			}
 		}
-		if state == clear {
+		if state == unset {
 			return Result{}, false
 		}
 		if woken := w.disarm(armed); woken >= wokenByEvent {
@@ -240,7 +240,7 @@ func first(events []*Event) (Result, bool) {
 		if e == nil {
 			return Result{Closed, i}, true
 		}
-		if s := e.state.Load(); s == clear {
+		if s := e.state.Load(); s == unset {
 			continue
 		} else if s == closed {
 			return Result{Closed, i}, true

@@ -23,8 +23,10 @@ import (
 type Direction int
 
 const (
-	Up   Direction = iota // from the client to the network
-	Down                  // from the network to the client
+	// Up is from the client to the network.
+	Up Direction = iota
+	// Down is from the network to the client.
+	Down
 )
 
 // Config says what a [Relay] stands on and what it does to the bytes.
