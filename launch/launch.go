@@ -45,5 +45,7 @@ type Options struct {
 	// which chain did not answer.
 	ConnectTimeout time.Duration
 
-	finishPatience time.Duration // for providers to return from their calls at the end; zero: 5 s
+	// patience is how long, at the end, peers may take nothing of what the
+	// program had sent, and then providers to return from their calls. Zero: 5 s.
+	patience time.Duration
 }

@@ -259,6 +259,44 @@ func TestDescendantsAreServed(t *testing.T) {
 	})
 }
 
+// A signal ends the waiting for processes that the program left behind, with
+// the program's exit status.
+func TestSignalEndsTheWaitForDescendants(t *testing.T) {
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	cmd, out := host(t, "/dev/null", "sh", "-c", "setsid sleep 100 >/dev/null 2>&1 & echo $! >"+pidFile+"; exit 5")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		cmd.Wait()
+		close(ended)
+	}()
+	eventually(t, "the program has ended", func() bool {
+		text, _ := os.ReadFile(pidFile)
+		return len(text) > 0
+	})
+	time.Sleep(100 * time.Millisecond) // its exit follows at once; a signal before it would be the program's
+	eventually(t, "upcall ends", func() bool {
+		cmd.Process.Signal(unix.SIGTERM)
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	})
+	text, _ := os.ReadFile(pidFile)
+	var pid int
+	if _, err := fmt.Sscan(string(text), &pid); err == nil {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if code := cmd.ProcessState.ExitCode(); code != 5 {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
 // What is not carried works, and verbose says so.
 func TestVerboseSaysWhatIsNotCarried(t *testing.T) {
 	python := need(t, "python3")

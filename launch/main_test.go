@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/catalog"
+	_ "upcall.dev/layer/shape"
 	_ "upcall.dev/layer/trace"
 	_ "upcall.dev/provider/kernel"
 	"upcall.dev/spi"
@@ -55,13 +56,14 @@ func compose(through ...catalog.Layer) (catalog.Source, error) {
 	return catalog.Compose(catalog.Default(), "kernel", through)
 }
 
-// chains are the two kinds that a program is run with.
+// chains are those that a program is run with, of both kinds.
 var chains = []struct {
 	name   string
 	layers []catalog.Layer // the first gets the option file
 }{
 	{"ifs", []catalog.Layer{{Name: "trace"}}},
 	{"nonifs", []catalog.Layer{{Name: "trace", Options: spi.Options{"data": "on", "preview": "0"}}}},
+	{"shape", []catalog.Layer{{Name: "trace"}, {Name: "shape", Options: spi.Options{"delay": "2ms"}}}},
 }
 
 // chainOf composes a catalog whose trace goes to the file.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // stream is the chain's end of a relay.
@@ -22,21 +23,21 @@ var relayBuffers = sync.Pool{New: func() any { b := make([]byte, relayBuffer); r
 // connection stays in the table as long, for getpeername.
 func (s *server) startRelay(c *connection, local, remote stream) {
 	s.work.Add(1)
-	s.relays.Add(1)
+	s.connections.Add(1)
 	go func() {
 		defer s.work.Done()
-		defer s.relays.Done()
+		defer s.connections.Done()
 		defer s.table.remove(c)
-		relay(local, remote, s.closing)
+		relay(local, remote, s.closing, &s.relayed)
 	}()
 }
 
 // relay copies both ways. The end of one direction is passed on as a
 // half-close; an error resets both ends, as does closing.
-func relay(local, remote stream, closing <-chan struct{}) {
+func relay(local, remote stream, closing <-chan struct{}, relayed *atomic.Int64) {
 	results := make(chan error, 2)
-	go func() { results <- copyHalf(remote, local) }()
-	go func() { results <- copyHalf(local, remote) }()
+	go func() { results <- copyHalf(remote, local, relayed) }()
+	go func() { results <- copyHalf(local, remote, relayed) }()
 	failed := false
 	for ended := 0; ended < 2; {
 		select {
@@ -62,7 +63,7 @@ func relay(local, remote stream, closing <-chan struct{}) {
 	}
 }
 
-func copyHalf(to, from stream) error {
+func copyHalf(to, from stream, relayed *atomic.Int64) error {
 	pooled := relayBuffers.Get().(*[]byte)
 	defer relayBuffers.Put(pooled)
 	buffer := *pooled
@@ -72,6 +73,7 @@ func copyHalf(to, from stream) error {
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return err
 			}
+			relayed.Add(int64(n))
 		}
 		switch {
 		case errors.Is(err, io.EOF):

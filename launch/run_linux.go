@@ -16,11 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Patience at the end of a run.
-const (
-	drainPatience = 5 * time.Second // for peers to take what the program had sent
-	killPatience  = 5 * time.Second // between SIGTERM and SIGKILL when ctx ends
-)
+// killPatience is the time between SIGTERM and SIGKILL when ctx ends.
+const killPatience = 5 * time.Second
 
 // Run runs the program with its outbound TCP connections passing through the
 // chain that the catalog has for them, and returns the program's exit status:
@@ -30,10 +27,13 @@ const (
 //
 // Run returns when the program and every process that it started, and that
 // still runs, have ended: they connect through this process. With
-// Options.Verbose it says so when it waits for others than the program.
+// Options.Verbose it says so when it waits for others than the program. It then
+// waits while peers still take what was sent. SIGINT, SIGTERM, SIGHUP or
+// SIGQUIT ends that waiting: connects of processes that are left then fail with
+// ENOSYS.
 //
-// SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH that this
-// process receives are passed on to the program. Those that a terminal sends
+// Until the program ends, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 and
+// SIGWINCH that this process receives are passed on to it. Those that a terminal sends
 // reach it without that, as it stays in this process's process group. When ctx
 // ends, the program gets SIGTERM and five seconds later SIGKILL, and connects
 // of processes that outlive it fail with ENOSYS.
@@ -51,8 +51,8 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 	if l.ConnectTimeout == 0 {
 		l.ConnectTimeout = DefaultConnectTimeout
 	}
-	if l.finishPatience == 0 {
-		l.finishPatience = 5 * time.Second
+	if l.patience == 0 {
+		l.patience = 5 * time.Second
 	}
 	path, err := findProgram(o.Program, o.Dir, l.Env)
 	if err != nil {
@@ -70,11 +70,11 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 	}
 	started.Store(true)
 	exitCode, returned, err := l.run(ctx, path, chain)
-	patience := closePatience
+	toClose := closePatience
 	if !returned {
-		patience = l.finishPatience
+		toClose = l.patience
 	}
-	if closeErr := chain.close(patience); closeErr != nil {
+	if closeErr := chain.close(toClose); closeErr != nil {
 		l.Log(closeErr.Error())
 	}
 	return exitCode, err
@@ -141,8 +141,8 @@ func (l *launcher) run(ctx context.Context, path string, chain chain) (exitCode 
 	signals := forwardSignals(cmd.Process)
 	defer signals.stop()
 	startErr := link.proceed(l.Program)
-	waitErr := l.wait(ctx, cmd, s)
-	returned = s.shutdown(l.finishPatience)
+	waitErr := l.wait(ctx, cmd, s, signals)
+	returned = s.shutdown(l.patience)
 	switch {
 	case startErr != nil:
 		return exitCodeOf(startErr), returned, startErr
@@ -153,7 +153,17 @@ func (l *launcher) run(ctx context.Context, path string, chain chain) (exitCode 
 }
 
 // wait waits for the program, for its descendants, and for what they had sent.
-func (l *launcher) wait(ctx context.Context, cmd *exec.Cmd, s *server) error {
+func (l *launcher) wait(ctx context.Context, cmd *exec.Cmd, s *server, signals *forwarder) error {
+	err := l.waitProgram(ctx, cmd, s)
+	signals.ended.Store(true)
+	if l.waitDescendants(ctx, s, signals) {
+		l.drain(ctx, s, signals)
+	}
+	return err
+}
+
+// waitProgram waits for the program itself, and ends it when ctx ends.
+func (l *launcher) waitProgram(ctx context.Context, cmd *exec.Cmd, s *server) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	var err error
@@ -168,38 +178,58 @@ func (l *launcher) wait(ctx context.Context, cmd *exec.Cmd, s *server) error {
 		case err = <-ended:
 		case <-time.After(2 * killPatience):
 			// It has been killed; a descendant keeps its output open.
-			return err
 		}
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		err = nil // the exit status says it
+		return nil // the exit status says it
+	}
+	return err
+}
+
+// waitDescendants reports whether the last process under the filter has ended.
+func (l *launcher) waitDescendants(ctx context.Context, s *server, signals *forwarder) bool {
+	select {
+	case <-s.gone:
+		return true
+	case <-time.After(firstLook):
+	}
+	if l.Verbose {
+		l.Log(l.Program + " has ended; waiting for the processes that it started")
 	}
 	select {
 	case <-s.gone:
-	case <-time.After(firstLook):
-		if l.Verbose {
-			l.Log(l.Program + " has ended; waiting for the processes that it started")
-		}
-		select {
-		case <-s.gone:
-		case <-ctx.Done():
-			return err
-		}
+		return true
 	case <-ctx.Done():
-		return err
+	case <-signals.leave:
 	}
+	return false
+}
+
+// drain waits while peers take what the program had sent.
+func (l *launcher) drain(ctx context.Context, s *server, signals *forwarder) {
+	s.cancelConnects() // nobody is left to take them
 	drained := make(chan struct{})
 	go func() {
-		s.relays.Wait()
+		s.connections.Wait()
 		close(drained)
 	}()
-	select {
-	case <-drained:
-	case <-time.After(drainPatience):
-	case <-ctx.Done():
+	for before := s.relayed.Load(); ; {
+		select {
+		case <-drained:
+			return
+		case <-ctx.Done():
+			return
+		case <-signals.leave:
+			return
+		case <-time.After(l.patience):
+		}
+		now := s.relayed.Load()
+		if now == before {
+			return
+		}
+		before = now
 	}
-	return err
 }
 
 func exitStatus(state *os.ProcessState) int {

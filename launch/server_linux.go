@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,7 +23,8 @@ type server struct {
 	gone           chan struct{} // closed when no process is left under the filter, or serving was stopped
 	goneOnce       sync.Once
 	work           sync.WaitGroup // every goroutine of the server
-	relays         sync.WaitGroup // the relays among them
+	connections    sync.WaitGroup // connects and relays among them; added to before gone is closed
+	relayed        atomic.Int64   // bytes, to see whether there is progress
 	closing        chan struct{}  // closed when connections must end
 	reported       reports
 }
@@ -49,15 +51,20 @@ func (s *server) stop() {
 	_, _ = unix.Write(s.wake, one[:])
 }
 
+// cancelConnects gives up the connects in progress; relays go on.
+func (s *server) cancelConnects() {
+	for _, c := range s.table.all() {
+		c.cancel()
+	}
+}
+
 // shutdown waits for the server's goroutines, at most for the given time, and
 // frees its descriptors. It reports whether all have ended.
 func (s *server) shutdown(patience time.Duration) bool {
 	s.stop()
 	<-s.gone
 	close(s.closing)
-	for _, c := range s.table.all() {
-		c.cancel()
-	}
+	s.cancelConnects()
 	ended := make(chan struct{})
 	go func() {
 		s.work.Wait()
@@ -89,8 +96,10 @@ func (s *server) lead() {
 		}
 		if n.Arch == nativeArch && n.Call == unix.SYS_CONNECT {
 			s.work.Add(1)
+			s.connections.Add(1)
 			go s.lead()
 			s.connect(&n)
+			s.connections.Done()
 			return
 		}
 		s.handleQuick(&n)

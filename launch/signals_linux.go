@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,6 +13,8 @@ import (
 type forwarder struct {
 	signals chan os.Signal
 	work    sync.WaitGroup
+	ended   atomic.Bool   // the program has ended: signals mean this process
+	leave   chan struct{} // closed by the first such signal that asks to end
 }
 
 // forwardedSignals are passed on; terminalSignals among them only when no
@@ -19,6 +22,7 @@ type forwarder struct {
 // left to the process group.
 var (
 	forwardedSignals = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH}
+	endingSignals    = map[os.Signal]bool{unix.SIGINT: true, unix.SIGTERM: true, unix.SIGHUP: true, unix.SIGQUIT: true}
 	terminalSignals  = map[os.Signal]bool{unix.SIGINT: true, unix.SIGQUIT: true, unix.SIGHUP: true, unix.SIGWINCH: true}
 )
 
@@ -26,7 +30,7 @@ var (
 // starts with the signals ignored that this process was started to ignore; those
 // stay ignored here too.
 func forwardSignals(to *os.Process) *forwarder {
-	f := &forwarder{signals: make(chan os.Signal, 16)}
+	f := &forwarder{signals: make(chan os.Signal, 16), leave: make(chan struct{})}
 	for _, s := range forwardedSignals {
 		if !signal.Ignored(s) {
 			signal.Notify(f.signals, s)
@@ -35,8 +39,15 @@ func forwardSignals(to *os.Process) *forwarder {
 	f.work.Add(1)
 	go func() {
 		defer f.work.Done()
+		left := false
 		for s := range f.signals {
-			if !terminalSignals[s] || !inForeground() {
+			switch {
+			case f.ended.Load():
+				if endingSignals[s] && !left {
+					left = true
+					close(f.leave)
+				}
+			case !terminalSignals[s] || !inForeground():
 				_ = to.Signal(s)
 			}
 		}

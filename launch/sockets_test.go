@@ -107,7 +107,7 @@ func TestChainThatNeverAnswers(t *testing.T) {
 			o := Options{
 				Catalog:        slowly(nonIFS, spi.Options{"mood": "hanging"}),
 				ConnectTimeout: 300 * time.Millisecond,
-				finishPatience: 100 * time.Millisecond,
+				patience:       100 * time.Millisecond,
 			}
 			got := run(t, o, sockets, what, host, port)
 			if got.out != want || !strings.Contains(got.log, "slow") || !strings.Contains(got.log, "ETIMEDOUT") {
