@@ -263,7 +263,7 @@ func TestDescendantsAreServed(t *testing.T) {
 // the program's exit status.
 func TestSignalEndsTheWaitForDescendants(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
-	cmd, out := host(t, "/dev/null", "sh", "-c", "setsid sleep 100 >/dev/null 2>&1 & echo $! >"+pidFile+"; exit 5")
+	cmd, out := host(t, "/dev/null", "sh", "-c", "trap '' TERM; setsid sleep 100 >/dev/null 2>&1 & echo $! >"+pidFile+"; exit 5")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -273,11 +273,10 @@ func TestSignalEndsTheWaitForDescendants(t *testing.T) {
 		cmd.Wait()
 		close(ended)
 	}()
-	eventually(t, "the program has ended", func() bool {
+	eventually(t, "the program is about to end", func() bool {
 		text, _ := os.ReadFile(pidFile)
 		return len(text) > 0
 	})
-	time.Sleep(100 * time.Millisecond) // its exit follows at once; a signal before it would be the program's
 	eventually(t, "upcall ends", func() bool {
 		cmd.Process.Signal(unix.SIGTERM)
 		select {

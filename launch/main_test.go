@@ -31,8 +31,18 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == hostArgument {
 		os.Exit(hostMain(os.Args[2:]))
 	}
-	goleak.VerifyTestMain(m)
+	var err error
+	if buildDir, err = os.MkdirTemp("", "upcall-launch-"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(buildDir)
+		os.Exit(code)
+	}))
 }
+
+// buildDir holds the programs that the tests compile.
+var buildDir string
 
 // hostArgument makes this test binary run a program as the upcall command
 // does: in a process of its own, to be signalled, or to have another user id.
@@ -259,11 +269,7 @@ func build(t *testing.T, name string, compile func(into string) *exec.Cmd) strin
 	once, ok := builds.paths[name]
 	if !ok {
 		once = sync.OnceValues(func() (string, error) {
-			dir, err := os.MkdirTemp("", "upcall-launch-")
-			if err != nil {
-				return "", err
-			}
-			path := filepath.Join(dir, name)
+			path := filepath.Join(buildDir, name)
 			if out, err := compile(path).CombinedOutput(); err != nil {
 				return "", fmt.Errorf("%w: %s", err, out)
 			}
