@@ -196,7 +196,7 @@ func (i *installCommand) Run(std streams, file *catalog.File) error {
 	var id spi.GUID
 	var install func(c *catalog.Catalog) error
 	switch {
-	case strings.Contains(i.Provider, "/"):
+	case strings.Contains(name, "/"):
 		if !i.Layer {
 			return fmt.Errorf("%s is a shared object: say --layer when it is a layered provider; base providers install themselves through WSCInstallProvider", i.Provider)
 		}
