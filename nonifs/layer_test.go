@@ -342,6 +342,28 @@ func TestLayerShowsTransfers(t *testing.T) {
 	})
 }
 
+// A client may leave any number in *fromLen, and the provider below may leave
+// it there: an observed layer must not trust it, least of all on its worker.
+func TestLayerShowsReceivesWithABadAddressLength(t *testing.T) {
+	overBoth(t, func(t *testing.T, th *ws2.Thread) {
+		current.Lock()
+		current.layer.Observe(func(*nonifs.Transfer) {})
+		current.Unlock()
+		client, server := pair(t, th)
+		for _, length := range []int32{-1, 1 << 30} {
+			var n, flags uint32
+			from := make([]byte, 28)
+			ov := &spi.Overlapped{HEvent: newEvent(t, th)}
+			bufs := []spi.Buf{spi.NewBuf(make([]byte, 4))}
+			is(t, th.WSARecvFrom(server, bufs, &n, &flags, from, &length, ov, nil), spi.WSA_IO_PENDING)
+			send(t, th, client, "four")
+			await(t, th, ov.HEvent)
+			send(t, th, client, "four")
+			ok(t, th.WSARecvFrom(server, bufs, &n, &flags, from, &length, nil, nil))
+		}
+	})
+}
+
 func TestLayerCleanupClosesWhatIsLeft(t *testing.T) {
 	overBoth(t, func(t *testing.T, th *ws2.Thread) {
 		_, server := pair(t, th)

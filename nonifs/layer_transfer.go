@@ -125,9 +125,7 @@ func (op *lowerOp) finish() (over bool) {
 func (op *lowerOp) tell(errno spi.Errno, n, flags uint32) {
 	if t := op.seen; t != nil {
 		t.N, t.Errno = n, errno
-		if op.fromLen != nil {
-			t.Address = t.Address[:min(int(*op.fromLen), len(t.Address))]
-		}
+		t.cutAddress(op.fromLen)
 		op.layer.observe(t)
 	}
 	op.layer.work.forget(op)
@@ -150,6 +148,14 @@ func (l *Layer) seen(s spi.Socket, receive bool, bufs []spi.Buf, ov *spi.Overlap
 	return &Transfer{Socket: s, Receive: receive, Bufs: bufs, Overlapped: ov, Address: address}
 }
 
+// cutAddress leaves of a sender's address what was stored. A failed receive may
+// leave any number in *fromLen, for the client wrote it.
+func (t *Transfer) cutAddress(fromLen *int32) {
+	if fromLen != nil {
+		t.Address = t.Address[:max(0, min(int(*fromLen), len(t.Address)))]
+	}
+}
+
 // ended shows a transfer that was not overlapped.
 func (l *Layer) ended(t *Transfer, n *uint32, fromLen *int32, errno spi.Errno) spi.Errno {
 	if t != nil {
@@ -157,9 +163,7 @@ func (l *Layer) ended(t *Transfer, n *uint32, fromLen *int32, errno spi.Errno) s
 		if n != nil && (errno == 0 || errno == spi.WSAEMSGSIZE) {
 			t.N = *n
 		}
-		if fromLen != nil {
-			t.Address = t.Address[:max(0, min(int(*fromLen), len(t.Address)))]
-		}
+		t.cutAddress(fromLen)
 		l.observe(t)
 	}
 	return errno
