@@ -9,11 +9,15 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"upcall.dev/catalog"
 	"upcall.dev/spi"
 	_ "upcall.dev/standard"
 	"upcall.dev/wsnet"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestBothDirectionsAreWritten(t *testing.T) {
 	for _, base := range []string{"kernel", "memory"} {
