@@ -346,10 +346,10 @@ func TestLayerShowsTransfers(t *testing.T) {
 // it there: an observed layer must not trust it, least of all on its worker.
 func TestLayerShowsReceivesWithABadAddressLength(t *testing.T) {
 	overBoth(t, func(t *testing.T, th *ws2.Thread) {
+		client, server := pair(t, th)
 		current.Lock()
 		current.layer.Observe(func(*nonifs.Transfer) {})
 		current.Unlock()
-		client, server := pair(t, th)
 		for _, length := range []int32{-1, 1 << 30} {
 			var n, flags uint32
 			from := make([]byte, 28)
