@@ -28,11 +28,7 @@ func newConn(s *socket, p *protocol, local, remote net.Addr) *Conn {
 
 // Read receives up to len(b) bytes. io.EOF, bare, is the end of the stream.
 func (c *Conn) Read(b []byte) (int, error) {
-	if err := c.socket.enter(); err != nil {
-		return 0, c.opError("read", err)
-	}
 	n, err := c.in.receive(b)
-	c.socket.leave()
 	switch {
 	case err != nil && isCode(err, spi.WSAESHUTDOWN): // after CloseRead
 		return 0, io.EOF
@@ -46,11 +42,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 
 // Write sends all of b, or fails with the number of bytes that were sent.
 func (c *Conn) Write(b []byte) (int, error) {
-	if err := c.socket.enter(); err != nil {
-		return 0, c.opError("write", err)
-	}
 	n, err := c.out.send(b)
-	c.socket.leave()
 	if err != nil {
 		err = c.opError("write", callError("send", err))
 	}

@@ -37,11 +37,7 @@ func (c *PacketConn) ReadFrom(b []byte) (int, net.Addr, error) {
 
 // ReadFromUDPAddrPort is ReadFrom that allocates nothing.
 func (c *PacketConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
-	if err := c.socket.enter(); err != nil {
-		return 0, netip.AddrPort{}, c.opError("read", err)
-	}
 	n, from, err := c.in.receive(b)
-	c.socket.leave()
 	if err != nil {
 		return n, from, c.opError("read", callError("recvfrom", err))
 	}
@@ -73,11 +69,8 @@ func (c *PacketConn) writeTo(b []byte, to netip.AddrPort, addr net.Addr) (int, e
 	err := net.ErrWriteToConnected
 	var n int
 	if c.remote == nil {
-		if err = c.socket.enter(); err == nil {
-			n, err = c.out.send(b, to)
-			c.socket.leave()
-			err = callError("sendto", err)
-		}
+		n, err = c.out.send(b, to)
+		err = callError("sendto", err)
 	}
 	if err != nil {
 		if addr == nil {
@@ -93,11 +86,7 @@ func (c *PacketConn) Write(b []byte) (int, error) {
 	if c.remote == nil {
 		return 0, c.opError("write", os.NewSyscallError("send", spi.WSAEDESTADDRREQ))
 	}
-	if err := c.socket.enter(); err != nil {
-		return 0, c.opError("write", err)
-	}
 	n, err := c.out.send(b, netip.AddrPort{})
-	c.socket.leave()
 	if err != nil {
 		err = c.opError("write", callError("send", err))
 	}

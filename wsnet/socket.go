@@ -83,7 +83,7 @@ func (s *socket) addrOf(p *protocol, ask func(spi.Socket, []byte, *int32) error)
 // ready gives the socket its waiter and enters it in the stack. On failure the
 // socket is closed.
 func (s *socket) ready() (err error) {
-	if s.waiter, err = newWaiter(s.stack, s.handle); err != nil {
+	if s.waiter, err = newWaiter(s); err != nil {
 		s.discard()
 		return err
 	}

@@ -7,8 +7,9 @@ import "time"
 // that syscall.RawConn asks for and ignores its argument.
 type attempt = func(uintptr) bool
 
-// A waiter parks goroutines until a socket is worth another attempt. The
-// caller lets only one goroutine at a time read and one write.
+// A waiter parks goroutines until a socket is worth another attempt, and keeps
+// its handle open while an attempt is running. The caller lets only one
+// goroutine at a time read and one write.
 type waiter interface {
 	// read attempts until try reports true, waiting in between until the socket
 	// may have become readable. It does not attempt at all when the read
@@ -22,7 +23,8 @@ type waiter interface {
 	setWriteDeadline(t time.Time) error
 	// retry makes both directions attempt once more.
 	retry()
-	// evict ends every read and write, now and later.
+	// evict ends every read and write, now and later. The handle may be closed
+	// when it has returned and the socket has drained.
 	evict()
 	// release frees what the waiter holds, after the socket was closed.
 	release()

@@ -15,11 +15,11 @@ import (
 )
 
 // newWaiter returns the waiter that suits the kind of handle.
-func newWaiter(stack *Stack, handle spi.Socket) (waiter, error) {
-	if isDescriptor(handle) {
-		return newDescriptorWaiter(handle)
+func newWaiter(s *socket) (waiter, error) {
+	if isDescriptor(s.handle) {
+		return newDescriptorWaiter(s.handle)
 	}
-	return newEventWaiter(stack, handle)
+	return newEventWaiter(s)
 }
 
 func isDescriptor(handle spi.Socket) bool { return handle < 1<<32 }
@@ -55,6 +55,8 @@ func newDescriptorWaiter(handle spi.Socket) (*descriptorWaiter, error) {
 	return w, nil
 }
 
+// A raw call counts as a use of the file, whose Close waits for it, so that the
+// handle is open in every attempt.
 func (w *descriptorWaiter) read(try attempt) error  { return w.outcome(w.raw.Read(try)) }
 func (w *descriptorWaiter) write(try attempt) error { return w.outcome(w.raw.Write(try)) }
 

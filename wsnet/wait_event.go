@@ -15,7 +15,7 @@ import (
 // enough, for a receiving or sending call that fails with WSAEWOULDBLOCK
 // re-enables FD_READ or FD_WRITE.
 type eventWaiter struct {
-	stack   *Stack
+	socket  *socket
 	event   spi.Event
 	evicted atomic.Bool
 	in, out direction
@@ -23,17 +23,17 @@ type eventWaiter struct {
 
 // newEventWaiter selects the network events of a socket, which makes it
 // nonblocking.
-func newEventWaiter(stack *Stack, handle spi.Socket) (*eventWaiter, error) {
-	w := &eventWaiter{stack: stack}
+func newEventWaiter(s *socket) (*eventWaiter, error) {
+	w := &eventWaiter{socket: s}
 	w.in.wake = make(chan struct{}, 1)
 	w.out.wake = make(chan struct{}, 1)
-	event, errno := stack.exports.RegisterWait(w.retry)
+	event, errno := s.stack.exports.RegisterWait(w.retry)
 	if errno != 0 {
 		return nil, os.NewSyscallError("event", errno)
 	}
 	w.event = event
 	const events = spi.FD_READ | spi.FD_WRITE | spi.FD_ACCEPT | spi.FD_CLOSE
-	if err := stack.thread.WSAEventSelect(handle, event, events); err != nil {
+	if err := s.stack.thread.WSAEventSelect(s.handle, event, events); err != nil {
 		w.release()
 		return nil, os.NewSyscallError("eventselect", err)
 	}
@@ -44,6 +44,10 @@ func (w *eventWaiter) read(try attempt) error  { return w.run(&w.in, try) }
 func (w *eventWaiter) write(try attempt) error { return w.run(&w.out, try) }
 
 func (w *eventWaiter) run(d *direction, try attempt) error {
+	if err := w.socket.enter(); err != nil {
+		return err
+	}
+	defer w.socket.leave()
 	for {
 		switch {
 		case w.evicted.Load():
@@ -80,7 +84,7 @@ func (w *eventWaiter) evict() {
 }
 
 func (w *eventWaiter) release() {
-	w.stack.thread.WSACloseEvent(w.event)
+	w.socket.stack.thread.WSACloseEvent(w.event)
 }
 
 // direction is what reading, or writing, waits for.

@@ -2,12 +2,8 @@
 
 package wsnet
 
-import "upcall.dev/spi"
-
 // newWaiter waits for network events everywhere: only on Unix is an IFS handle
 // something that Go's network poller can watch.
-func newWaiter(stack *Stack, handle spi.Socket) (waiter, error) {
-	return newEventWaiter(stack, handle)
+func newWaiter(s *socket) (waiter, error) {
+	return newEventWaiter(s)
 }
-
-func isDescriptor(spi.Socket) bool { return false }
