@@ -189,7 +189,7 @@ func tracingError(process string, err error) error {
 		return fmt.Errorf("pidfd_getfd on %s failed: %w", process, err)
 	}
 	if scope, readErr := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope"); readErr == nil && len(scope) > 0 && scope[0] != '0' {
-		return fmt.Errorf("the kernel forbids access to the sockets of %s: kernel.yama.ptrace_scope is %c; set it to 0, or run without daemonizing", process, scope[0])
+		return fmt.Errorf("the kernel forbids access to the sockets of %s: kernel.yama.ptrace_scope is %c; set it to 0, or give the container CAP_SYS_PTRACE", process, scope[0])
 	}
 	return fmt.Errorf("the kernel forbids access to the sockets of %s (it is not dumpable, or a container denies pidfd_getfd): run it as a readable, non-setuid file, and allow ptrace in the container", process)
 }

@@ -285,7 +285,7 @@ func (d *DLL) open(id spi.GUID, path string) (spi.StartupFunc, error) {
 		return spi.OpenDriver(id, path)
 	}
 	if d.config.LoadLibrary == nil {
-		return nil, fmt.Errorf("%s is a shared object, and this program can only load providers written in Go: use the shared library instead, or a path that begins with \"go:\"", path)
+		return nil, fmt.Errorf("%s is a shared object, and this program can only load providers written in Go: install one whose path begins with \"go:\"", path)
 	}
 	startup, err := d.config.LoadLibrary(catalog.ExpandPath(path))
 	if err == nil && startup == nil {

@@ -12,7 +12,7 @@ import (
 type runCommand struct {
 	Through        []layerFlag   `placeholder:"LAYER[:KEY=VALUE,...]" sep:"none" predictor:"layer" help:"Put this layer into the chain; the first is the outermost. Without it the catalog decides."`
 	Over           string        `placeholder:"BASE" predictor:"base" help:"Base provider under the chain (default: the catalog's first)."`
-	Verbose        bool          `short:"v" help:"Say what each socket went through, and what was not carried."`
+	Verbose        bool          `short:"v" help:"Say what was not carried (UDP, listeners), and more about failures."`
 	ConnectTimeout time.Duration `default:"2m" help:"Give up on a chain that has not connected by then."`
 	Command        []string      `arg:"" passthrough:"all" name:"PROGRAM" help:"The program and its arguments."`
 }
