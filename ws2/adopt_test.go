@@ -78,6 +78,25 @@ func TestBehaviour027_AdoptionAsksIFSProvidersInOrder(t *testing.T) {
 	}
 }
 
+// A number that the client has closed may come back as a handle that nobody
+// registers, and then it is a foreign one again.
+func TestBehaviour027_NumberOfAClosedSocketIsAdoptedAnew(t *testing.T) {
+	h := newHost(t)
+	f := h.ifs("real", tcp(), udp())
+	thread := h.up()
+	s := mustSocket(t, thread)
+	wantCode(t, thread, thread.CloseSocket(s), 0)
+	wantCode(t, thread, thread.Listen(s, 1), spi.WSAENOTSOCK)
+	if h.handles.find(s) != nil {
+		t.Error("the table still has the closed socket")
+	}
+	f.answers(s, f.ids[1])
+	wantCode(t, thread, thread.Listen(s, 1), 0)
+	if got := h.handles.find(s).entry.CatalogEntryID; got != f.ids[1] {
+		t.Errorf("adopted under entry %d, want %d", got, f.ids[1])
+	}
+}
+
 func TestBehaviour028_NonIFSProvidersAreNotAsked(t *testing.T) {
 	h := newHost(t)
 	s := foreign(t)

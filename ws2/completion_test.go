@@ -232,14 +232,32 @@ func TestBehaviour039_ResultComesFromTheProvider(t *testing.T) {
 }
 
 // A waiter that the event wakes never finds the operation in progress.
+// The event's signal runs inside WPUSetEvent, so it sees what a waiter that is
+// woken at once would see.
 func TestBehaviour121_EventComesAfterStatus(t *testing.T) {
 	p := newPending(t)
-	ev := p.event()
-	for range 500 {
-		want(t, p.table.WPUResetEvent(ev), 0)
-		ov := started(ev)
+	var ov *spi.Overlapped
+	signals := 0
+	ev, e := p.Exports().RegisterWait(func() {
+		signals++
+		if ov.InProgress() || ov.InternalHigh != 10 {
+			t.Errorf("signalled with %+v", ov)
+		}
+	})
+	want(t, e, 0)
+	for _, status := range []spi.Errno{0, spi.WSAECONNRESET} {
+		ov = started(ev)
+		want(t, p.complete(p.s, ov, status, 10), 0)
+	}
+	if signals != 2 {
+		t.Errorf("%d signals", signals)
+	}
+	waited := p.event()
+	for range 100 {
+		want(t, p.table.WPUResetEvent(waited), 0)
+		ov := started(waited)
 		go p.complete(p.s, ov, 0, 10)
-		if _, err := p.thread.WSAWaitForMultipleEvents([]spi.Event{ev}, false, spi.WSA_INFINITE, false); err != nil {
+		if _, err := p.thread.WSAWaitForMultipleEvents([]spi.Event{waited}, false, spi.WSA_INFINITE, false); err != nil {
 			t.Fatal(err)
 		}
 		if ov.InProgress() || ov.InternalHigh != 10 {

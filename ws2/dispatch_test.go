@@ -424,3 +424,25 @@ func TestDispatchUnderLoad(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// While one thread closes a socket, another one's attempt does not reach the
+// provider: the number may be somebody else's handle by then.
+func TestSocketIsClosedOnce(t *testing.T) {
+	h := newHost(t)
+	f := h.ifs("real", tcp())
+	thread := h.up()
+	s := mustSocket(t, thread)
+	inner := f.LpWSPCloseSocket
+	f.LpWSPCloseSocket = func(s spi.Socket) spi.Errno {
+		f.LpWSPCloseSocket = inner
+		h.onThread(func(other *Thread) {
+			wantCode(t, other, other.CloseSocket(s), spi.WSAENOTSOCK)
+		})
+		return inner(s)
+	}
+	wantCode(t, thread, thread.CloseSocket(s), 0)
+	if n := f.called("WSPCloseSocket"); n != 1 {
+		t.Errorf("the provider closed it %d times", n)
+	}
+	wantCode(t, thread, thread.CloseSocket(s), spi.WSAENOTSOCK)
+}

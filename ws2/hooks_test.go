@@ -62,6 +62,27 @@ func TestBehaviour101_HookCancels(t *testing.T) {
 	}
 }
 
+// A cancellation that the provider refuses has not happened.
+func TestProviderRefusesToCancel(t *testing.T) {
+	h := newHost(t)
+	f := h.nonIFS("blocking", tcp())
+	looks := 0
+	f.blocks(func() bool { looks++; return looks == 3 })
+	f.LpWSPCancelBlockingCall = func() spi.Errno { f.count("WSPCancelBlockingCall"); return spi.WSAENETDOWN }
+	thread := h.upAs(version(1, 1))
+	s := mustSocket(t, thread)
+	_, err := thread.WSASetBlockingHook(func() bool {
+		wantCode(t, thread, thread.WSACancelBlockingCall(), spi.WSAENETDOWN)
+		return false
+	})
+	wantCode(t, thread, err, 0)
+	_, err = thread.Recv(s, make([]byte, 1), 0)
+	wantCode(t, thread, err, 0)
+	if f.called("WSPCancelBlockingCall") != 2 || f.called("callback") != 2 {
+		t.Errorf("%d cancellations in %d callbacks", f.called("WSPCancelBlockingCall"), f.called("callback"))
+	}
+}
+
 // The hook's false ends one callback, and the provider goes on waiting.
 func TestHookWithoutCancelling(t *testing.T) {
 	h := newHost(t)

@@ -125,6 +125,13 @@ func TestBehaviour052_ThreadsBeforeStartup(t *testing.T) {
 	var id spi.ThreadID
 	want(t, h.table.WPUOpenCurrentThread(&id), spi.WSANOTINITIALISED)
 	want(t, h.table.WPUCloseThread(&id), spi.WSANOTINITIALISED)
+
+	// After the last WSACleanup it is as before the first WSAStartup.
+	wantCode(t, thread, thread.WSAStartup(spi.Version22, new(WSAData)), 0)
+	want(t, h.table.WPUOpenCurrentThread(&id), 0)
+	wantCode(t, thread, thread.WSACleanup(), 0)
+	want(t, h.table.WPUOpenCurrentThread(new(spi.ThreadID)), spi.WSANOTINITIALISED)
+	want(t, h.table.WPUCloseThread(&id), spi.WSANOTINITIALISED)
 }
 
 func TestBehaviour053_ThreadThatHasEnded(t *testing.T) {
