@@ -334,6 +334,8 @@ func decodeEntry(t *entryTable, path string) (*Entry, error) {
 		return nil, fmt.Errorf("has a name longer than %d characters, or not of text", MaxProtocolName)
 	case t.Kind == kindMissing:
 		return nil, errors.New("has no kind: use base, layer or chain")
+	case t.Kind < kindMissing || t.Kind > kindChain: // a number instead of a name
+		return nil, fmt.Errorf("has the kind %d: use 'base', 'layer' or 'chain'", t.Kind)
 	case t.Kind != kindChain && len(t.Chain) != 0:
 		return nil, errors.New("has a chain, but is not of the kind chain")
 	case t.Kind == kindChain && (len(t.Chain) < 2 || len(t.Chain) > spi.MaxProtocolChain):

@@ -83,6 +83,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"unknown flag", whole + "service_flags = ['IFS']\n" + end, []string{"line 10", `"IFS"`, "CONNECTIONLESS"}},
 		{"unknown family", whole + "family = 'INET4'\n" + end, []string{"line 10", `"INET4"`, "INET6"}},
 		{"unknown kind", "format = 1\n" + provider + entry + "kind = 'bass'\n" + end, []string{"line 9", `"bass"`, "base, layer or chain"}},
+		{"kind by number", "format = 1\n" + provider + entry + "kind = 9\n" + end, []string{"entry 1001 (x)", "kind 9", "'layer'"}},
 		{"no kind", "format = 1\n" + provider + entry + end, []string{"entry 1001 (x)", "kind"}},
 		{"bad GUID", "format = 1\n[[provider]]\nid = '1234'\n" + end, []string{"line 3", "1234"}},
 		{"negative id", strings.Replace(whole, "1001", "-1", 1) + end, []string{"line 6"}},

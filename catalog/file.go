@@ -200,11 +200,34 @@ func (f *File) Reset() (backup string, err error) {
 		if backup, err = freeBackup(target); err != nil {
 			return "", f.failed(err)
 		}
-		if err := os.Rename(target, backup); err != nil {
-			return "", f.failed(fmt.Errorf("cannot be moved out of the way (%w); remove it by hand, or set UPCALL_CATALOG to another file", cause(err)))
+		// A second name rather than a new one: the catalog has its place all the
+		// while. Not everything can have two.
+		if os.Link(target, backup) != nil {
+			if err := os.Rename(target, backup); err != nil {
+				return "", f.failed(fmt.Errorf("cannot be moved out of the way (%w); remove it by hand, or set UPCALL_CATALOG to another file", cause(err)))
+			}
 		}
 	}
-	return backup, f.replace(target, c, newFileMode)
+	err = f.replace(target, c, newFileMode)
+	if err != nil && backup != "" && putBack(backup, target) {
+		backup = ""
+	}
+	return backup, err
+}
+
+// putBack undoes the backup of target, unless a new catalog has taken its place.
+func putBack(backup, target string) bool {
+	old, err := os.Lstat(backup)
+	if err != nil {
+		return false
+	}
+	switch now, err := os.Lstat(target); {
+	case errors.Is(err, fs.ErrNotExist):
+		return os.Rename(backup, target) == nil
+	case err == nil && os.SameFile(now, old):
+		return os.Remove(backup) == nil
+	}
+	return false
 }
 
 func freeBackup(target string) (string, error) {

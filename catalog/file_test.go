@@ -219,6 +219,29 @@ func TestResetKeepsEveryOldCatalog(t *testing.T) {
 	}
 }
 
+// When the new file cannot be written the old one stays in its place. A name
+// this long leaves room for the lock and the backup beside it, and none for the
+// temporary file.
+func TestFailedResetChangesNothing(t *testing.T) {
+	f := OpenFile(filepath.Join(t.TempDir(), strings.Repeat("x", 245)))
+	text, err := Default().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(f.Path(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := describe(f.Path())
+	backup, err := f.Reset()
+	wantMessage(t, "Reset", err, "cannot be written", "as it was")
+	if backup != "" || describe(f.Path()) != before {
+		t.Errorf("backup %q, the file is %q", backup, describe(f.Path()))
+	}
+	if left, err := filepath.Glob(f.Path() + ".bak*"); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 func TestBusyCatalog(t *testing.T) {
 	f := newFile(t)
 	install(t, f, 1)
