@@ -17,7 +17,7 @@ import (
 // newWaiter returns the waiter that suits the kind of handle.
 func newWaiter(s *socket) (waiter, error) {
 	if isDescriptor(s.handle) {
-		return newDescriptorWaiter(s.handle)
+		return newDescriptorWaiter(s)
 	}
 	return newEventWaiter(s)
 }
@@ -28,13 +28,15 @@ func isDescriptor(handle spi.Socket) bool { return handle < 1<<32 }
 // poller gets a duplicate, because it closes what it watches while the handle
 // itself must be closed through the chain.
 type descriptorWaiter struct {
-	file    *os.File
-	raw     syscall.RawConn
-	evicted atomic.Bool
+	socket   *socket
+	file     *os.File
+	raw      syscall.RawConn
+	writeEnd atomic.Bool // there is a write deadline
+	evicted  atomic.Bool
 }
 
-func newDescriptorWaiter(handle spi.Socket) (*descriptorWaiter, error) {
-	fd, err := unix.FcntlInt(uintptr(handle), unix.F_DUPFD_CLOEXEC, 0)
+func newDescriptorWaiter(s *socket) (*descriptorWaiter, error) {
+	fd, err := unix.FcntlInt(uintptr(s.handle), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("dup", err)
 	}
@@ -43,7 +45,7 @@ func newDescriptorWaiter(handle spi.Socket) (*descriptorWaiter, error) {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	w := &descriptorWaiter{file: os.NewFile(uintptr(fd), "socket")}
+	w := &descriptorWaiter{socket: s, file: os.NewFile(uintptr(fd), "socket")}
 	if w.raw, err = w.file.SyscallConn(); err != nil {
 		w.file.Close()
 		return nil, err
@@ -57,14 +59,30 @@ func newDescriptorWaiter(handle spi.Socket) (*descriptorWaiter, error) {
 
 // A raw call counts as a use of the file, whose Close waits for it, so that the
 // handle is open in every attempt.
-func (w *descriptorWaiter) read(try attempt) error  { return w.outcome(w.raw.Read(try)) }
-func (w *descriptorWaiter) write(try attempt) error { return w.outcome(w.raw.Write(try)) }
+func (w *descriptorWaiter) read(try attempt) error { return w.outcome(w.raw.Read(try)) }
+
+// write leaves the poller out at first, unless a deadline may have passed: most
+// writes succeed at once.
+func (w *descriptorWaiter) write(try attempt) error {
+	if !w.writeEnd.Load() {
+		if err := w.socket.enter(); err != nil {
+			return err
+		}
+		through := try(0)
+		w.socket.leave()
+		if through {
+			return nil
+		}
+	}
+	return w.outcome(w.raw.Write(try))
+}
 
 func (w *descriptorWaiter) setReadDeadline(t time.Time) error {
 	return w.outcome(w.file.SetReadDeadline(t))
 }
 
 func (w *descriptorWaiter) setWriteDeadline(t time.Time) error {
+	w.writeEnd.Store(!t.IsZero())
 	return w.outcome(w.file.SetWriteDeadline(t))
 }
 
