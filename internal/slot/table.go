@@ -8,10 +8,8 @@ package slot
 
 import (
 	"iter"
-	"math/bits"
 	"sync"
 	"sync/atomic"
-	"unsafe"
 )
 
 // A handle is
@@ -31,24 +29,27 @@ const (
 	// MaxKind is the largest kind of a [Table].
 	MaxKind = 7
 	// MaxLen is the number of slots that a [Table] can have.
-	MaxLen = 1<<(generationShift-indexShift) - 1
+	MaxLen = 1<<(generationShift-indexShift) - 2
 )
 
-// Segment k has firstSegment<<k slots, so the segment and the offset of a slot
-// follow from the position of the highest bit of index + firstSegment.
+// A segment holds segmentLen slots.
 const (
-	firstSegmentBits = 6
-	firstSegment     = 1 << firstSegmentBits
-	segments         = 31 - firstSegmentBits
+	segmentBits = 10
+	segmentLen  = 1 << segmentBits
 )
 
 // Table gives objects of type T handles, and answers which object and which
 // context word belong to a handle. Lookups are lock-free and may run at any
-// time beside insertions and removals; they touch nothing but one slot, which
-// never crosses a cache line. Make one with [New].
+// time beside insertions and removals. Make one with [New].
+//
+// A lookup costs what it touches: with a million handles in random order the
+// processor waits for memory, and hides it behind as many lookups as it can look
+// ahead to. So a context takes few instructions and one line of the cache, with
+// four slots in it; the object is on another.
 type Table[T any] struct {
-	segments [segments]atomic.Pointer[Slot[T]] // first slot of each segment
-	kind     uint64                            // shifted into place
+	// directory is the segments; a longer one takes its place as they come.
+	directory atomic.Pointer[[]*segment[T]]
+	kind      uint64 // shifted into place
 
 	used atomic.Uint32 // slots that have ever been in use; grows under mu
 
@@ -60,18 +61,32 @@ type Table[T any] struct {
 	free  uint32 // head of the list of free slots, index + 1; 0 = empty
 }
 
-// Slot is one place of a [Table], 32 bytes, so that two share a cache line.
-// handle is zero while the slot is free; it is written after object and context
-// on insertion and cleared before object on removal. A reader that finds its
-// handle there before and after reading the others has therefore read a matching
-// set: a generation is never used twice.
-type Slot[T any] struct {
-	handle     atomic.Uint64
-	object     atomic.Pointer[T]
-	context    atomic.Uintptr
+// segment is slots by index + 1, so that the first segment's first is unused.
+type segment[T any] struct {
+	slots   [segmentLen]Slot
+	objects [segmentLen]object[T]
+}
+
+// Slot is the part of a slot that [Table.Context] looks at. handle is zero while
+// the slot is free; it is written after object and context on insertion and
+// cleared before object on removal. A reader that finds its handle there before
+// and after reading the others has therefore read a matching set: a generation
+// is never used twice.
+type Slot struct {
+	handle  atomic.Uint64
+	context atomic.Uintptr
+}
+
+// object is the rest of a slot.
+type object[T any] struct {
+	value      atomic.Pointer[T]
 	generation uint32 // of the present or, in a free slot, the latest use
 	next       uint32 // next free slot, index + 1
 }
+
+// noHandle is in the slot that is never used, so that the handle 0 does not look
+// like the present one of a free slot there.
+const noHandle = ^uint64(0)
 
 // New returns an empty table without a limit below [MaxLen]. No handle of one
 // kind (0 to [MaxKind]) equals a handle of another kind, so tables of different
@@ -80,37 +95,34 @@ func New[T any](kind uint8) *Table[T] {
 	if kind > MaxKind {
 		panic("slot: kind above MaxKind")
 	}
-	return &Table[T]{kind: uint64(kind) << kindShift, limit: MaxLen}
+	t := &Table[T]{kind: uint64(kind) << kindShift, limit: MaxLen}
+	t.directory.Store(new([]*segment[T]))
+	return t
 }
 
-// at returns the slot that the index part of a handle names, nil if the table
-// never had it.
-func (t *Table[T]) at(handle uint64) *Slot[T] {
-	position := uint32(handle)>>indexShift + firstSegment - 1
-	k := uint(bits.Len32(position)) - firstSegmentBits - 1
-	if k >= segments { // index part 0
-		return nil
+// find returns the segment and the place in it that the index part of a handle
+// names, nil if the table never had it.
+func (t *Table[T]) find(handle uint64) (*segment[T], uint32) {
+	number := uint32(handle) >> indexShift
+	directory := *t.directory.Load()
+	if k := number >> segmentBits; int(k) < len(directory) {
+		return directory[k], number % segmentLen
 	}
-	first := t.segments[k].Load()
-	if first == nil {
-		return nil
-	}
-	offset := uintptr(position) &^ (firstSegment << k) // < firstSegment<<k, the segment's length
-	return (*Slot[T])(unsafe.Add(unsafe.Pointer(first), offset*unsafe.Sizeof(*first)))
+	return nil, 0
 }
 
 // Get returns the object of a handle, nil when the handle was removed or is not
 // one of this table.
 func (t *Table[T]) Get(handle uintptr) *T {
-	e := t.at(uint64(handle))
-	if e == nil || e.handle.Load() != uint64(handle) {
+	g, i := t.find(uint64(handle))
+	if g == nil || g.slots[i].handle.Load() != uint64(handle) {
 		return nil
 	}
-	object := e.object.Load()
-	if e.handle.Load() != uint64(handle) {
+	value := g.objects[i].value.Load()
+	if g.slots[i].handle.Load() != uint64(handle) {
 		return nil
 	}
-	return object
+	return value
 }
 
 // Context returns the context word of a handle; false when the handle was
@@ -123,11 +135,17 @@ func (t *Table[T]) Context(handle uintptr) (uintptr, bool) {
 // At returns the slot that the index part of a handle names, nil if the table
 // never had it. With [Slot.Context] it makes a [Table.Context] that is inlined
 // into its caller.
-func (t *Table[T]) At(handle uintptr) *Slot[T] { return t.at(uint64(handle)) }
+func (t *Table[T]) At(handle uintptr) *Slot {
+	g, i := t.find(uint64(handle))
+	if g == nil {
+		return nil
+	}
+	return &g.slots[i]
+}
 
 // Context returns the context word of the handle and true if the handle has this
 // slot. A nil slot has none.
-func (e *Slot[T]) Context(handle uintptr) (uintptr, bool) {
+func (e *Slot) Context(handle uintptr) (uintptr, bool) {
 	if e == nil || e.handle.Load() != uint64(handle) {
 		return 0, false
 	}
@@ -135,10 +153,10 @@ func (e *Slot[T]) Context(handle uintptr) (uintptr, bool) {
 	return context, e.handle.Load() == uint64(handle)
 }
 
-// Insert gives object, which must not be nil, a new handle. Lookups find it
+// Insert gives value, which must not be nil, a new handle. Lookups find it
 // from before Insert returns. ok is false when the table is at its limit.
-func (t *Table[T]) Insert(object *T, context uintptr) (handle uintptr, ok bool) {
-	if object == nil {
+func (t *Table[T]) Insert(value *T, context uintptr) (handle uintptr, ok bool) {
+	if value == nil {
 		panic("slot: insertion of a nil object")
 	}
 	t.mu.Lock()
@@ -146,59 +164,67 @@ func (t *Table[T]) Insert(object *T, context uintptr) (handle uintptr, ok bool) 
 	if t.count >= t.limit {
 		return 0, false
 	}
-	var e *Slot[T]
 	number := t.free // index + 1
-	if number != 0 {
-		e = t.at(uint64(number) << indexShift)
-		t.free = e.next
-	} else {
+	if number == 0 {
 		if t.used.Load() == MaxLen {
 			return 0, false
 		}
 		number = t.used.Load() + 1
-		e = t.grow(number)
+		t.grow(number)
+	}
+	g, i := t.find(uint64(number) << indexShift)
+	e, o := &g.slots[i], &g.objects[i]
+	if number == t.free {
+		t.free = o.next
+	} else {
 		t.used.Store(number)
 	}
-	e.generation++
-	h := t.kind | uint64(e.generation)<<generationShift | uint64(number)<<indexShift
+	o.generation++
+	h := t.kind | uint64(o.generation)<<generationShift | uint64(number)<<indexShift
 	e.context.Store(context)
-	e.object.Store(object)
+	o.value.Store(value)
 	e.handle.Store(h)
 	t.count++
 	return uintptr(h), true
 }
 
-// grow returns the never used slot of the given number, index + 1, and makes
-// its segment when it is the segment's first. The caller holds mu.
-func (t *Table[T]) grow(number uint32) *Slot[T] {
-	position := number + firstSegment - 1
-	k := bits.Len32(position) - firstSegmentBits - 1
-	if t.segments[k].Load() == nil {
-		t.segments[k].Store(unsafe.SliceData(make([]Slot[T], firstSegment<<k)))
+// grow makes the segment of the never used slot of the given number, index + 1,
+// when it is the segment's first. The caller holds mu.
+func (t *Table[T]) grow(number uint32) {
+	directory := *t.directory.Load()
+	if int(number>>segmentBits) < len(directory) {
+		return
 	}
-	return t.at(uint64(number) << indexShift)
+	g := new(segment[T])
+	if len(directory) == 0 {
+		g.slots[0].handle.Store(noHandle)
+	}
+	// Readers see their own length of an array that is never written within it.
+	longer := append(directory, g)
+	t.directory.Store(&longer)
 }
 
 // Remove takes a handle out of the table and returns its object. Of several
 // removers of one handle one gets the object, the others nil, as for a handle
 // that is not in the table. The handle value is never used again.
 func (t *Table[T]) Remove(handle uintptr) *T {
-	e := t.at(uint64(handle))
-	if e == nil || !e.handle.CompareAndSwap(uint64(handle), 0) {
+	g, i := t.find(uint64(handle))
+	if g == nil || !g.slots[i].handle.CompareAndSwap(uint64(handle), 0) {
 		return nil
 	}
-	object := e.object.Load()
-	e.object.Store(nil)
+	o := &g.objects[i]
+	value := o.value.Load()
+	o.value.Store(nil)
 	t.mu.Lock()
 	t.count--
 	// A slot whose generations are used up is left out of the free list: it
 	// costs 32 bytes, where a second round would revive stale handles.
-	if e.generation < lastGeneration {
-		e.next = t.free
+	if o.generation < lastGeneration {
+		o.next = t.free
 		t.free = uint32(handle) >> indexShift
 	}
 	t.mu.Unlock()
-	return object
+	return value
 }
 
 // Len returns the number of handles in the table.
@@ -225,7 +251,7 @@ func (t *Table[T]) SetLimit(limit int) {
 func (t *Table[T]) All() iter.Seq2[uintptr, *T] {
 	return func(yield func(uintptr, *T) bool) {
 		for number := uint32(1); number <= t.used.Load(); number++ {
-			h := t.at(uint64(number) << indexShift).handle.Load()
+			h := t.At(uintptr(number) << indexShift).handle.Load()
 			if h == 0 {
 				continue
 			}

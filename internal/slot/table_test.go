@@ -15,9 +15,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSlotFillsHalfACacheLine(t *testing.T) {
-	if size := unsafe.Sizeof(Slot[int]{}); size != 32 {
-		t.Errorf("a slot has %d bytes, want 32", size)
+func TestFourSlotsFillACacheLine(t *testing.T) {
+	if size := unsafe.Sizeof(Slot{}); size != 16 {
+		t.Errorf("a slot has %d bytes, want 16", size)
+	}
+	if size := unsafe.Sizeof(object[int]{}); size != 16 {
+		t.Errorf("the rest of a slot has %d bytes, want 16", size)
 	}
 }
 
@@ -79,7 +82,8 @@ func TestValuesThatAreNoHandles(t *testing.T) {
 func TestWornOutSlotIsNotUsedAgain(t *testing.T) {
 	table := New[int](3)
 	first, _ := table.Insert(new(int), 0)
-	table.at(uint64(first)).generation = lastGeneration - 1
+	g, i := table.find(uint64(first))
+	g.objects[i].generation = lastGeneration - 1
 	table.Remove(first) // leaves the slot with one use
 	last, _ := table.Insert(new(int), 0)
 	if uint32(last) != uint32(first) {
@@ -366,7 +370,7 @@ func BenchmarkInsertRemove(b *testing.B) {
 // BenchmarkArray is the floor for random lookups: a flat array of slots.
 func BenchmarkArray(b *testing.B) {
 	_, list := filled(1_000_000)
-	array := make([]Slot[int], len(list)+1)
+	array := make([]Slot, len(list)+1)
 	i, sum := 0, uint64(0)
 	for b.Loop() {
 		sum += array[uint32(list[i])>>2].handle.Load()
