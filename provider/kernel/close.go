@@ -93,14 +93,21 @@ func (p *provider) WSPShutdown(s spi.Socket, how int32) spi.Errno {
 	if d.kind.stream() && !connected(d.fd) {
 		return spi.WSAENOTCONN
 	}
-	if err := unix.Shutdown(d.fd, int(how)); err != nil && (d.kind.stream() || err != unix.ENOTCONN) {
-		return spi.FromErrno(errnoOf(err))
-	}
+	// The flags come first, for the call wakes receives and sends, which look at
+	// them.
+	var shut uint32
 	if how != spi.SD_RECEIVE {
-		d.set(fSendShut)
+		shut |= fSendShut
 	}
 	if how != spi.SD_SEND {
-		d.set(fRecvShut)
+		shut |= fRecvShut
+	}
+	fresh := shut &^ d.flags.Or(shut)
+	if err := unix.Shutdown(d.fd, int(how)); err != nil && (d.kind.stream() || err != unix.ENOTCONN) {
+		d.clear(fresh)
+		return spi.FromErrno(errnoOf(err))
+	}
+	if how != spi.SD_SEND {
 		d.refuseData()
 	}
 	return 0

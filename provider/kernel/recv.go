@@ -125,6 +125,9 @@ func (d *descriptor) receiveOnce(r *receiving, skip int) (int, uint32, spi.Errno
 		return 0, 0, d.receiveError(r, errno)
 	}
 	if n == 0 && skip == 0 && spi.BufsLen(r.bufs) > 0 {
+		if d.has(fRecvShut | fAborted) { // meanwhile
+			return 0, 0, d.receiveShut()
+		}
 		return 0, 0, spi.Errno(d.broken.Load()) // zero at the end of a stream
 	}
 	return n, 0, 0

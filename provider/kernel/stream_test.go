@@ -271,6 +271,24 @@ func TestCloseEndsWaits(t *testing.T) {
 }
 
 // The last WSPCleanup ends every call that waits, and resets what is open.
+// Whether the receive or the shutdown comes first makes no difference.
+func TestShutdownEndsAReceive(t *testing.T) {
+	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+		for range 100 {
+			c, a := pair(t, th, f)
+			outcome := make(chan error)
+			go func() {
+				_, err := th.DLL().Unbound().Recv(c, make([]byte, 1), 0)
+				outcome <- err
+			}()
+			ok(t, th.Shutdown(c, spi.SD_RECEIVE))
+			want(t, <-outcome, spi.WSAESHUTDOWN)
+			ok(t, th.CloseSocket(c))
+			ok(t, th.CloseSocket(a))
+		}
+	})
+}
+
 func TestCleanupEndsWaits(t *testing.T) {
 	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
 		c, a := pair(t, th, f)
