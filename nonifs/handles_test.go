@@ -14,7 +14,10 @@ type dll struct {
 	table  *slot.Table[int]
 	mu     sync.Mutex
 	closed map[spi.Socket]int
+	waits  func(milliseconds uint32) uint32 // WaitForEvent
 }
+
+func (d *dll) WaitForEvent(_ spi.Event, milliseconds uint32) uint32 { return d.waits(milliseconds) }
 
 func newHost() (*Host, *dll) {
 	d := &dll{table: slot.New[int](1), closed: map[spi.Socket]int{}}
@@ -139,5 +142,44 @@ func TestStopsAreCounted(t *testing.T) {
 	}
 	if _, errno := host.Stop(); errno != spi.WSANOTINITIALISED {
 		t.Errorf("%v", errno)
+	}
+}
+
+// The last cleanup ends an operation and sets no event, so a wait for its
+// outcome may not depend on one.
+func TestBehaviour043_CleanupEndsAWaitForTheOutcome(t *testing.T) {
+	h, d := newHost()
+	h.Upcalls().WPUResetEvent = func(spi.Event) spi.Errno { return 0 }
+	ov := &spi.Overlapped{HEvent: 4}
+	r, errno := h.BeginRequest(ov, nil, nil)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	waits := 0
+	d.waits = func(milliseconds uint32) uint32 {
+		if milliseconds == spi.WSA_INFINITE {
+			t.Fatal("waits for ever for an event that nobody sets")
+		}
+		waits++
+		if waits == 3 {
+			if last, errno := h.Stop(); !last || errno != 0 {
+				t.Error(last, errno)
+			}
+			h.Complete(1<<32, &r, spi.WSAECONNRESET, 0, 0)
+		}
+		return spi.WSA_WAIT_TIMEOUT
+	}
+	var n, flags uint32
+	if errno := h.OverlappedResult(ov, &n, true, &flags); errno != spi.WSA_OPERATION_ABORTED || waits != 3 {
+		t.Errorf("%v after %d waits", errno, waits)
+	}
+
+	// A closed event, and one that somebody else has set.
+	ov.Start()
+	for answer, want := range map[uint32]spi.Errno{spi.WSA_WAIT_FAILED: spi.WSA_INVALID_HANDLE, spi.WSA_WAIT_EVENT_0: spi.WSA_IO_INCOMPLETE} {
+		d.waits = func(uint32) uint32 { return answer }
+		if errno := h.OverlappedResult(ov, &n, true, &flags); errno != want {
+			t.Errorf("the event wait answers %#x: %v, want %v", answer, errno, want)
+		}
 	}
 }

@@ -90,15 +90,27 @@ func (r *Request) finish(o *op) {
 	d.End()
 }
 
-// OverlappedResult is WSPGetOverlappedResult for requests that ended through
-// [Host.Complete]. WSA_IO_INCOMPLETE, WSA_INVALID_HANDLE (nothing to wait for),
-// WSAEFAULT, or the operation's own error.
+// resultPoll is how long a wait for an outcome sleeps, in milliseconds, before
+// it looks whether the outcome came without an indication.
+const resultPoll = 100
+
+// OverlappedResult is WSPGetOverlappedResult for requests that end through
+// [Host.Complete]. With wait it waits for the event of ov, or for the last
+// WSPCleanup, which ends the operation and sets no event. WSA_IO_INCOMPLETE,
+// WSA_INVALID_HANDLE (nothing to wait for), WSAEFAULT, or the operation's own
+// error.
 func (h *Host) OverlappedResult(ov *spi.Overlapped, transferred *uint32, wait bool, flags *uint32) spi.Errno {
 	if ov == nil || transferred == nil || flags == nil {
 		return spi.WSAEFAULT
 	}
-	if ov.InProgress() && wait && h.DLL().WaitForEvent(ov.HEvent.Untagged(), spi.WSA_INFINITE) == spi.WSA_WAIT_FAILED {
-		return spi.WSA_INVALID_HANDLE
+	for waiting := wait; waiting && ov.InProgress(); {
+		switch h.DLL().WaitForEvent(ov.HEvent.Untagged(), resultPoll) {
+		case spi.WSA_WAIT_TIMEOUT:
+		case spi.WSA_WAIT_FAILED:
+			return spi.WSA_INVALID_HANDLE
+		default:
+			waiting = false
+		}
 	}
 	if ov.InProgress() {
 		return spi.WSA_IO_INCOMPLETE
