@@ -5,7 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// A [Direct] is a radix tree of three levels with 10 bits each.
+// A [Direct] is a radix tree of three levels with 10 bits each, whose first leaf
+// stands apart: most programs have no more descriptors than it has places, and
+// each level that a lookup need not visit is a line of the cache less.
 const (
 	levelBits = 10
 	levelSize = 1 << levelBits
@@ -23,11 +25,19 @@ type (
 // descriptors. Every method is lock-free. Memory grows with the spread of the
 // indexes in use, 8 KiB for each 1024 of them. The zero value is empty.
 type Direct[T any] struct {
+	low  leaf[T] // indexes below levelSize; the tree has no leaf for them
 	root [levelSize]atomic.Pointer[branch[T]]
 }
 
 // find returns the place of index i, nil when its leaf does not exist.
 func (d *Direct[T]) find(i uintptr) *atomic.Pointer[T] {
+	if i < levelSize {
+		return &d.low[i]
+	}
+	return d.findHigh(i)
+}
+
+func (d *Direct[T]) findHigh(i uintptr) *atomic.Pointer[T] {
 	if i >= DirectSize {
 		return nil
 	}
@@ -45,6 +55,9 @@ func (d *Direct[T]) find(i uintptr) *atomic.Pointer[T] {
 // reach returns the place of index i, which is below DirectSize, and makes its
 // leaf when it does not exist.
 func (d *Direct[T]) reach(i uintptr) *atomic.Pointer[T] {
+	if i < levelSize {
+		return &d.low[i]
+	}
 	b := ensure(&d.root[i>>(2*levelBits)])
 	l := ensure(&b[i>>levelBits%levelSize])
 	return &l[i%levelSize]
@@ -112,6 +125,11 @@ func (d *Direct[T]) CompareAndDelete(i uintptr, old *T) bool {
 // The table may be changed from within the loop.
 func (d *Direct[T]) All() iter.Seq2[uintptr, *T] {
 	return func(yield func(uintptr, *T) bool) {
+		for i := range d.low {
+			if object := d.low[i].Load(); object != nil && !yield(uintptr(i), object) {
+				return
+			}
+		}
 		for r := range d.root {
 			b := d.root[r].Load()
 			if b == nil {
