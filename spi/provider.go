@@ -34,6 +34,12 @@ type BlockingCallback func(context uintptr) bool
 //		return l.Provider.WSPConnect(s, name, callerData, calleeData, sqos, gqos)
 //	}
 //
+// That alone never sees a connect, for client calls go to whoever registered
+// the socket last, which is the provider below. So a layer also overrides
+// WSPSocket, WSPAccept and WSPJoinLeaf, and takes the handles over by
+// WPUModifyIFSHandle, or puts its own before those of the provider below by
+// WPUCreateSocketHandle; package layer does it for all layers.
+//
 // Slices and pointers are the caller's. A function that returns
 // WSA_IO_PENDING keeps ov, the memory that bufs describes, from and fromLen
 // until completion, but never bufs itself; everything else is only valid
