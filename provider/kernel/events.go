@@ -64,11 +64,13 @@ func (p *provider) selectEvents(s spi.Socket, apply func(*netevents.Engine, nete
 	if e := d.setNonblocking(true); e != 0 {
 		return e
 	}
+	d.set(fSelects) // before the look: what a call enables from here on counts
 	e = apply(own.engine, d.ready())
 	if e != 0 && !wasNonblocking {
 		d.setNonblocking(false)
 	}
 	if own.engine.Mask() == 0 {
+		d.clear(fSelects)
 		p.poller.rest(d)
 	}
 	if d.isClosed() { // its closer may have come too early to end this
@@ -97,6 +99,7 @@ func (d *descriptor) inheritSelection(listening *descriptor) {
 	own.mu.Lock()
 	defer own.mu.Unlock()
 	if d.p.poller.watch(d) == 0 {
+		d.set(fSelects)
 		own.engine.Inherit(from.engine, spi.Socket(d.fd), d.ready())
 	}
 }
@@ -128,10 +131,10 @@ func (d *descriptor) closeEvents(last bool) {
 // reenable enables the events that a call of the client enables, given how the
 // call ended.
 func (d *descriptor) reenable(bits int32, e spi.Errno) {
-	own := d.events.Load()
-	if own == nil {
-		return
+	if !d.has(fSelects) {
+		return // a selection made from now on looks for itself
 	}
+	own := d.events.Load()
 	switch {
 	case bits == spi.FD_WRITE && e != spi.WSAEWOULDBLOCK, bits == spi.FD_ACCEPT && e == spi.WSATRY_AGAIN:
 		return
@@ -142,7 +145,7 @@ func (d *descriptor) reenable(bits int32, e spi.Errno) {
 		bits |= spi.FD_WRITE
 	}
 	if own.engine.Mask()&bits == 0 {
-		return // a selection made from now on looks for itself
+		return
 	}
 	own.mu.Lock()
 	defer own.mu.Unlock()

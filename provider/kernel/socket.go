@@ -79,6 +79,7 @@ const (
 	fNoConnReset             // SIO_UDP_CONNRESET FALSE
 	fErrorQueue              // SIO_UDP_CONNRESET TRUE: IP_RECVERR is on
 	fMayDefer                // a connection has been put back once
+	fSelects                 // network events are selected; changes under the selection's lock
 )
 
 // Flags that an accepted socket takes from the listening one.
