@@ -121,6 +121,9 @@ func (f *File) content() (content, error) {
 		return content{}, f.failed(cause(err))
 	}
 	found := content{exists: true, mode: info.Mode()}
+	if what := notForReset(info.Mode()); what != "" {
+		return found, f.refused("is %s; set UPCALL_CATALOG to a file", what)
+	}
 	if !info.Mode().IsRegular() {
 		return found, f.refused("is not a regular file; %s", wayOut)
 	}
@@ -179,9 +182,9 @@ func (f *File) Update(change func(*Catalog) error) error {
 	return f.replace(target, c, mode)
 }
 
-// Reset puts [Default] in the file's place, whatever is there, and returns
-// where that is kept: the same path with .bak, or .bak.2 and so on, or "" if
-// there was nothing. The serial goes on counting if it can be read. Reset does
+// Reset puts [Default] in the file's place, whatever is there but a directory or
+// a device, and returns where that is kept: the same path with .bak, or .bak.2
+// and so on, or "" if there was nothing. The serial goes on counting if it can be read. Reset does
 // not insist on the lock: it must work when nothing else does.
 func (f *File) Reset() (backup string, err error) {
 	target, err := f.target()
@@ -196,7 +199,10 @@ func (f *File) Reset() (backup string, err error) {
 		c.serial = old.serial
 	}
 	c.serial++
-	if _, err := os.Lstat(target); err == nil {
+	if info, err := os.Lstat(target); err == nil {
+		if what := notForReset(info.Mode()); what != "" {
+			return "", f.failed(fmt.Errorf("is %s, which a reset does not move away; set UPCALL_CATALOG to a file", what))
+		}
 		if backup, err = freeBackup(target); err != nil {
 			return "", f.failed(err)
 		}
@@ -213,6 +219,18 @@ func (f *File) Reset() (backup string, err error) {
 		backup = ""
 	}
 	return backup, err
+}
+
+// notForReset names what stands in the catalog's place only because the path is
+// wrong, and others need: to move it away would be a disaster.
+func notForReset(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a directory"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return ""
 }
 
 // putBack undoes the backup of target, unless a new catalog has taken its place.

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -141,11 +142,6 @@ func TestUntrustworthyFilesAreRefusedAndReset(t *testing.T) {
 		{"unknown key", write("format = 1\ncolour = 'red'\n[end]\n"), []string{"line 2", "colour"}},
 		{"newer format", write("format = 2\n[end]\n"), []string{"format 2"}},
 		{"too large", write(strings.Repeat("#\n", maxFileSize/2+1)), []string{"larger than 4 MiB"}},
-		{"a directory", func(t *testing.T, path string) {
-			if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
-				t.Fatal(err)
-			}
-		}, []string{"not a regular file"}},
 		{"a FIFO", func(t *testing.T, path string) {
 			if err := errors.Join(os.Remove(path), unix.Mkfifo(path, 0o600)); err != nil {
 				t.Fatal(err)
@@ -215,6 +211,34 @@ func TestResetKeepsEveryOldCatalog(t *testing.T) {
 		}
 		if c, err := f.Load(); err != nil || c.Serial() != old.Serial()+1 {
 			t.Errorf("serial %d after %d: it should go on", c.Serial(), old.Serial())
+		}
+	}
+}
+
+// A path that leads to a directory or a device is a mistake in the path, and a
+// reset does not take these away from others.
+func TestResetLeavesDirectoriesAndDevices(t *testing.T) {
+	dir := t.TempDir()
+	null := filepath.Join(dir, "null")
+	if err := os.Symlink(os.DevNull, null); err != nil {
+		t.Fatal(err)
+	}
+	for path, what := range map[string]string{dir: "is a directory", null: "is a device"} {
+		f := OpenFile(path)
+		_, err := f.Load()
+		wantRefusal(t, "Load", err, path, what, "set UPCALL_CATALOG to a file")
+		// A device itself is only ever tried through a Reset that must refuse
+		// before it does anything; the tests may run as root.
+		if what == "is a device" {
+			if notForReset(fs.ModeDevice|fs.ModeCharDevice) == "" {
+				t.Error("a reset would move a device")
+			}
+			continue
+		}
+		backup, err := f.Reset()
+		wantMessage(t, "Reset", err, path, what, "set UPCALL_CATALOG to a file")
+		if info, statErr := os.Stat(path); backup != "" || statErr != nil || !info.IsDir() {
+			t.Errorf("backup %q, %v", backup, statErr)
 		}
 	}
 }
