@@ -55,19 +55,46 @@ func against(run func(client, server net.Conn) side, base string, layers ...stri
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		client, server, err := pair(stack)
-		if err != nil {
-			return nil, nil, nil, err
+		var open []io.Closer
+		var chains, plains []side
+		for range connections {
+			for _, n := range []network{stack, plainNet{}} {
+				client, server, err := pair(n)
+				if err != nil {
+					return nil, nil, nil, err
+				}
+				open = append(open, client, server)
+				if n == stack {
+					chains = append(chains, run(client, server))
+				} else {
+					plains = append(plains, run(client, server))
+				}
+			}
 		}
-		plainClient, plainServer, err := pair(plainNet{})
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		return run(client, server), run(plainClient, plainServer), func() {
-			for _, c := range []io.Closer{client, server, plainClient, plainServer, stack} {
+		return inTurn(chains), inTurn(plains), func() {
+			for _, c := range append(open, stack) {
 				_ = c.Close()
 			}
 		}, nil
+	}
+}
+
+// connections is how many connections each side has: how fast one is depends on
+// the window that TCP happened to settle on.
+const connections = 6
+
+// inTurn gives each side an equal part of the time, and returns their mean.
+func inTurn(sides []side) side {
+	return func(each time.Duration) (float64, error) {
+		sum := 0.0
+		for _, s := range sides {
+			figure, err := s(each / time.Duration(len(sides)))
+			if err != nil {
+				return 0, err
+			}
+			sum += figure
+		}
+		return sum / float64(len(sides)), nil
 	}
 }
 
