@@ -164,6 +164,8 @@ func (k *checker) code(subject string, e *Entry) {
 			}
 		} else if strings.Contains(path, "%") {
 			k.add(subject, "names an environment variable that is not set: set it, or write the whole path")
+		} else if strings.ContainsRune(path, filepath.Separator) {
+			k.add(subject, "has a path that is another file in each directory that a program is started in: write the whole path")
 		}
 		return
 	}

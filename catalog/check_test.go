@@ -68,6 +68,7 @@ func TestCheckFindsWhatAProviderAuthorCanBreak(t *testing.T) {
 		{"missing shared object", move(memoryID, "/nonexistent/x.so"), 0, []string{"/nonexistent/x.so", "no such file"}},
 		{"directory", move(memoryID, "/"), 0, []string{"not a file"}},
 		{"unset variable", move(memoryID, "%CATALOG_TEST_UNSET%/x.so"), 0, []string{"environment variable"}},
+		{"relative path", move(memoryID, "./x.so"), 0, []string{"./x.so", "whole path"}},
 		{"long path", move(memoryID, strings.Repeat("x", MaxPath)), 0, []string{"longer than 259"}},
 		{"zero provider id", change(1004, func(e *Entry) { e.ProviderID = spi.GUID{} }), 0, []string{"zero"}},
 		{"categories of a base", func(c *Catalog) { c.categories[kernelID] = 1 }, 0, []string{"categories"}},
