@@ -1,6 +1,11 @@
 package spi
 
-import "strconv"
+import (
+	"io/fs"
+	"os"
+	"strconv"
+	"syscall"
+)
 
 // Errno is a WSA error code. Zero is success and never an error value: hand an
 // Errno to code that wants an error through [Errno.Err].
@@ -299,4 +304,13 @@ func (e Errno) Temporary() bool {
 }
 
 // Is lets errors.Is compare with the system's errors.
-func (e Errno) Is(target error) bool { return e.isSystem(target) }
+func (e Errno) Is(target error) bool {
+	switch target {
+	case os.ErrDeadlineExceeded:
+		return e == WSAETIMEDOUT
+	case fs.ErrPermission:
+		return e == WSAEACCES
+	}
+	errno, ok := target.(syscall.Errno)
+	return ok && e.means(errno)
+}

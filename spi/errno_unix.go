@@ -2,11 +2,7 @@
 
 package spi
 
-import (
-	"io/fs"
-	"os"
-	"syscall"
-)
+import "syscall"
 
 // toSystem maps a code to the errno that means the same. Where several codes
 // share an errno, fromSystem names the one that the errno stands for.
@@ -111,17 +107,8 @@ func (e Errno) Errno() syscall.Errno {
 	return syscall.EIO
 }
 
-func (e Errno) isSystem(target error) bool {
-	switch target {
-	case os.ErrDeadlineExceeded:
-		return e == WSAETIMEDOUT
-	case fs.ErrPermission:
-		return e == WSAEACCES
-	}
-	errno, ok := target.(syscall.Errno)
-	if !ok {
-		return false
-	}
+// means reports whether errno stands for the same error.
+func (e Errno) means(errno syscall.Errno) bool {
 	own, known := toSystem[e]
 	return known && (own == errno || fromSystem[errno] == e)
 }

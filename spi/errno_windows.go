@@ -1,10 +1,6 @@
 package spi
 
-import (
-	"io/fs"
-	"os"
-	"syscall"
-)
+import "syscall"
 
 // FromErrno returns the code for a system error number, which on Windows is the
 // code itself.
@@ -13,13 +9,5 @@ func FromErrno(errno syscall.Errno) Errno { return Errno(errno) }
 // Errno returns the system error number, which on Windows is the code itself.
 func (e Errno) Errno() syscall.Errno { return syscall.Errno(e) }
 
-func (e Errno) isSystem(target error) bool {
-	switch target {
-	case os.ErrDeadlineExceeded:
-		return e == WSAETIMEDOUT
-	case fs.ErrPermission:
-		return e == WSAEACCES
-	}
-	errno, ok := target.(syscall.Errno)
-	return ok && errno == syscall.Errno(e)
-}
+// means reports whether errno stands for the same error.
+func (e Errno) means(errno syscall.Errno) bool { return errno == syscall.Errno(e) }
