@@ -225,15 +225,25 @@ func TestDeadlineErrors(t *testing.T) {
 func TestWriteDeadlineCountsBytes(t *testing.T) {
 	each(t, []string{"tcp4", "unix"}, func(t *testing.T, c combo, s *wsnet.Stack) {
 		client, server := c.pipe(t, s)
-		data := bytes.Repeat([]byte("0123456789abcdef"), 4<<20)
-		client.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-		n, err := client.Write(data)
-		if !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 || n == len(data) {
+		data := bytes.Repeat([]byte("0123456789abcdef"), 2<<20)
+		var n int
+		written := make(chan error, 1)
+		go func() {
+			var err error
+			n, err = client.Write(data)
+			written <- err
+		}()
+		first := make([]byte, 1)
+		if _, err := io.ReadFull(server, first); err != nil {
+			t.Fatal(err)
+		}
+		client.SetWriteDeadline(time.Unix(1, 0)) // the write is under way, and cannot end
+		if err := <-written; !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 || n == len(data) {
 			t.Fatalf("Write: %d of %d, %v; want a part and a timeout", n, len(data), err)
 		}
 		client.CloseWrite()
-		got, err := io.ReadAll(server)
-		if err != nil || !bytes.Equal(got, data[:n]) {
+		rest, err := io.ReadAll(server)
+		if got := append(first, rest...); err != nil || !bytes.Equal(got, data[:n]) {
 			t.Errorf("%d bytes arrived, %v; %d were counted", len(got), err, n)
 		}
 	})
