@@ -31,8 +31,24 @@ func Duration(o spi.Options, name string, otherwise time.Duration) (time.Duratio
 		return otherwise, nil
 	}
 	d, err := time.ParseDuration(value)
-	if err != nil || d < 0 {
+	if d < 0 || err != nil && durationForm(value) {
+		return 0, fmt.Errorf("%s=%q is out of range: choose a duration from 0 to 2562047h", name, value)
+	}
+	if err != nil {
 		return 0, fmt.Errorf("%s=%q is no duration: write a number with a unit, such as 20ms or 1.5s", name, value)
 	}
 	return d, nil
+}
+
+// durationForm reports whether value is written as a duration, however large
+// its numbers are.
+func durationForm(value string) bool {
+	zeros := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return '0'
+		}
+		return r
+	}, value)
+	_, err := time.ParseDuration(zeros)
+	return err == nil
 }

@@ -1,6 +1,7 @@
 package layer_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -29,9 +30,16 @@ func TestDuration(t *testing.T) {
 	if d, err := layer.Duration(nil, "delay", time.Hour); d != time.Hour || err != nil {
 		t.Errorf("not set: %v, %v", d, err)
 	}
-	for _, value := range []string{"", "20", "-1s", "soon"} {
-		if _, err := layer.Duration(spi.Options{"delay": value}, "delay", 0); err == nil {
-			t.Errorf("%q is taken for a duration", value)
+	for value, want := range map[string]string{
+		"": "no duration", "20": "no duration", "soon": "no duration", "-1soon": "no duration",
+		"-1s": "out of range", "99999999h": "out of range", "-99999999h": "out of range",
+		"2562048h": "out of range", "99999999999999999999.5ms": "out of range",
+	} {
+		if _, err := layer.Duration(spi.Options{"delay": value}, "delay", 0); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", value, err, want)
 		}
+	}
+	if d, err := layer.Duration(spi.Options{"delay": "2562047h"}, "delay", 0); err != nil {
+		t.Errorf("the longest that the message offers: %v, %v", d, err)
 	}
 }

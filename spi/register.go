@@ -42,6 +42,7 @@ type Option struct {
 	Name    string
 	Default string
 	Help    string // one line, with the unit and an example
+	Path    bool   // the value is a file name; installing makes it absolute
 }
 
 // Options are the values that a path sets, by name.
@@ -105,7 +106,8 @@ func GoPath(name string, options Options) string {
 }
 
 // ParseGoPath is the inverse of [GoPath]. ok is false when path is not of that
-// form, which makes it the path of a shared object.
+// form, which makes it the path of a shared object. err tells of options that
+// cannot be read, or of one that is set twice.
 func ParseGoPath(path string) (name string, options Options, ok bool, err error) {
 	rest, ok := strings.CutPrefix(path, goScheme)
 	if !ok {
@@ -117,8 +119,11 @@ func ParseGoPath(path string) (name string, options Options, ok bool, err error)
 		return "", nil, true, fmt.Errorf("the options in provider path %q cannot be read: %w", path, err)
 	}
 	options = Options{}
-	for k, v := range values {
-		options[k] = v[len(v)-1]
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		if len(values[k]) > 1 {
+			return "", nil, true, fmt.Errorf("provider path %q sets %q more than once: leave all but one out", path, k)
+		}
+		options[k] = values[k][0]
 	}
 	return name, options, true, nil
 }

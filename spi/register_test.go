@@ -64,10 +64,11 @@ func TestOpenDriverErrorsNameTheWayOut(t *testing.T) {
 		return func(uint16, *WSPData, *ProtocolInfo, UpcallTable, DLL) (Provider, Errno) { return nil, WSASYSNOTREADY }, nil
 	}})
 	for path, want := range map[string]string{
-		"/lib/x.so":             "go:",
-		"go:nobody":             "open-test",
-		"go:open-test?speed=1":  "delay",
-		"go:open-test?rate=%zz": "cannot be read",
+		"/lib/x.so":                          "go:",
+		"go:nobody":                          "open-test",
+		"go:open-test?speed=1":               "delay",
+		"go:open-test?rate=%zz":              "cannot be read",
+		"go:open-test?delay=1&rate=1&rate=2": `"rate" more than once`,
 	} {
 		if _, err := OpenDriver(GUID{}, path); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want one line with %q", path, err, want)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,6 +73,13 @@ func (v entryView) chain() string {
 	return strings.Join(ids, " → ")
 }
 
+// printable escapes what a terminal would obey instead of show: names and paths
+// are whatever an installer or the file says.
+func printable(s string) string {
+	quoted := strconv.Quote(s)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
 func printJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
@@ -106,7 +115,7 @@ func (l *listCommand) Run(std streams, file *catalog.File) error {
 	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tKIND\tHANDLES\tNAME\tPATH\tCHAIN")
 	for _, v := range views {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", v.ID, v.Kind, v.handles(), v.Name, v.Path, v.chain())
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", v.ID, v.Kind, v.handles(), printable(v.Name), printable(v.Path), v.chain())
 	}
 	return w.Flush()
 }
@@ -136,7 +145,7 @@ func (s *showCommand) Run(std streams, file *catalog.File) error {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "id\t%d\nkind\t%s\nname\t%s\nprovider\t%s\npath\t%s\n", v.ID, v.Kind, v.Name, v.Provider, v.Path)
+		fmt.Fprintf(w, "id\t%d\nkind\t%s\nname\t%s\nprovider\t%s\npath\t%s\n", v.ID, v.Kind, printable(v.Name), v.Provider, printable(v.Path))
 		if len(v.Chain) > 0 {
 			fmt.Fprintf(w, "chain\t%s\n", v.chain())
 		}
@@ -176,7 +185,8 @@ type installCommand struct {
 func (installCommand) Help() string {
 	return `A layer is installed with one chain over each kind of socket that the catalog
 has, in front of everything, so that every program started by upcall run and
-every program that loads the catalog goes through it.
+every program that loads the catalog goes through it. A relative file name is
+stored as a whole path.
 
 Examples:
   upcall catalog install trace:file=calls.log
@@ -191,26 +201,36 @@ Base providers:
 }
 
 func (i *installCommand) Run(std streams, file *catalog.File) error {
-	name, _, _ := strings.Cut(i.Provider, ":")
+	name, rest, hasOptions := strings.Cut(i.Provider, ":")
 	driver, known := spi.LookupDriver(name)
+	options := spi.Options{}
+	if known && hasOptions {
+		var err error
+		if options, err = parseOptions(driver, rest); err != nil {
+			return err
+		}
+		if err = absolutePaths(driver, options); err != nil {
+			return err
+		}
+	}
 	var id spi.GUID
 	var install func(c *catalog.Catalog) error
 	switch {
-	case strings.Contains(name, "/"):
+	case strings.Contains(name, "/"), i.Layer && !known:
 		if !i.Layer {
 			return fmt.Errorf("%s is a shared object: say --layer when it is a layered provider; base providers install themselves through WSCInstallProvider", i.Provider)
 		}
-		install = func(c *catalog.Catalog) error {
-			id = spi.NewGUID()
-			return i.sharedObject(c, id)
-		}
-	case known && driver.Layer():
-		var flag layerFlag
-		if err := flag.UnmarshalText([]byte(i.Provider)); err != nil {
+		path, err := sharedObjectPath(i.Provider)
+		if err != nil {
 			return err
 		}
 		install = func(c *catalog.Catalog) error {
-			entryID, err := c.InstallLayer(flag.Layer)
+			id = spi.NewGUID()
+			return i.sharedObject(c, id, path)
+		}
+	case known && driver.Layer():
+		install = func(c *catalog.Catalog) error {
+			entryID, err := c.InstallLayer(catalog.Layer{Name: name, Options: options})
 			if err != nil {
 				return err
 			}
@@ -224,7 +244,11 @@ func (i *installCommand) Run(std streams, file *catalog.File) error {
 			if len(c.ByProvider(id)) > 0 {
 				return fmt.Errorf("%s is installed already", name)
 			}
-			if e := c.InstallProvider(id, spi.GoPath(name, nil), driver.Protocols()); e != 0 {
+			path := spi.GoPath(name, options)
+			if _, err := spi.OpenDriver(id, path); err != nil {
+				return err
+			}
+			if e := c.InstallProvider(id, path, driver.Protocols()); e != 0 {
 				return fmt.Errorf("installing %s: %w", name, e)
 			}
 			return nil
@@ -240,17 +264,38 @@ func (i *installCommand) Run(std streams, file *catalog.File) error {
 	return err
 }
 
-// sharedObject installs the layer at the path that was given.
-func (i *installCommand) sharedObject(c *catalog.Catalog, id spi.GUID) error {
+// sharedObjectPath returns the whole path of a shared object, in which
+// environment variables stay as they were written, after it has looked for the
+// file.
+func sharedObjectPath(path string) (string, error) {
+	if !filepath.IsAbs(catalog.ExpandPath(path)) {
+		whole, err := filepath.Abs(path)
+		if err != nil {
+			return "", fmt.Errorf("%s cannot be made a whole path, give one: %w", path, err)
+		}
+		path = whole
+	}
+	info, err := os.Stat(catalog.ExpandPath(path))
+	if err != nil {
+		return "", fmt.Errorf("the shared object cannot be found, correct its path: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a file that can be loaded: name the shared object itself", path)
+	}
+	return path, nil
+}
+
+// sharedObject installs the layer at path.
+func (i *installCommand) sharedObject(c *catalog.Catalog, id spi.GUID, path string) error {
 	name := i.Name
 	if name == "" {
-		name = i.Provider
+		name = path
 	}
 	var flags uint32
 	if i.IFS {
 		flags = spi.XP1_IFS_HANDLES
 	}
-	if e := c.InstallProviderAndChains(id, i.Provider, name, flags, nil, nil); e != 0 {
+	if e := c.InstallProviderAndChains(id, path, name, flags, nil, nil); e != 0 {
 		return fmt.Errorf("installing %s: %w", i.Provider, e)
 	}
 	return nil

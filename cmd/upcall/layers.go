@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/posener/complete"
@@ -22,16 +23,43 @@ func (l *layerFlag) UnmarshalText(text []byte) error {
 		return fmt.Errorf("no layer is called %q: choose one of %s", name, strings.Join(driverNames(true), ", "))
 	}
 	l.Name, l.Options = name, spi.Options{}
-	if hasOptions {
-		for _, pair := range strings.Split(rest, ",") {
-			key, value, ok := strings.Cut(pair, "=")
-			if !ok || key == "" {
-				return fmt.Errorf("%q is not an option of %s: write %s:KEY=VALUE,KEY=VALUE", pair, name, name)
+	if !hasOptions {
+		return nil
+	}
+	options, err := parseOptions(d, rest)
+	l.Options = options
+	return err
+}
+
+// parseOptions reads KEY=VALUE,... and checks that the driver knows each key.
+func parseOptions(d spi.Driver, text string) (spi.Options, error) {
+	options := spi.Options{}
+	for _, pair := range strings.Split(text, ",") {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || key == "" {
+			return nil, fmt.Errorf("%q is not an option of %s: write %s:KEY=VALUE,KEY=VALUE", pair, d.Name, d.Name)
+		}
+		if first, twice := options[key]; twice {
+			return nil, fmt.Errorf("%s is given %s=%s and %s=%s: leave one out", d.Name, key, first, key, value)
+		}
+		options[key] = value
+	}
+	return options, d.CheckOptions(options)
+}
+
+// absolutePaths makes the options that are file names mean the same file in
+// every directory that a program is started in.
+func absolutePaths(d spi.Driver, options spi.Options) error {
+	for _, o := range d.Options {
+		if value := options[o.Name]; o.Path && value != "" {
+			path, err := filepath.Abs(value)
+			if err != nil {
+				return fmt.Errorf("%s=%s cannot be made a whole path, give one: %w", o.Name, value, err)
 			}
-			l.Options[key] = value
+			options[o.Name] = path
 		}
 	}
-	return d.CheckOptions(l.Options)
+	return nil
 }
 
 func driverNames(layers bool) (names []string) {

@@ -29,6 +29,9 @@ Examples:
   upcall run --through trace --through shape:rate=1MB,delay=50ms -- ./program
   upcall run -- ./program            the chain that the catalog has for TCP
 
+Over memory nothing outside the chain can be reached: every connection is
+refused, which shows how the program and the layers take that.
+
 Layers and their options:
 ` + driverHelp(true) + `
 Base providers:
@@ -43,6 +46,9 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 	command := r.Command
 	if len(command) > 0 && command[0] == "--" {
 		command = command[1:]
+	}
+	if r.ConnectTimeout <= 0 {
+		return failure{exitUsage, fmt.Errorf("--connect-timeout %v leaves no time to connect: give more than 0, such as 30s", r.ConnectTimeout)}
 	}
 	if len(command) == 0 {
 		return failure{exitUsage, fmt.Errorf("no program is named: write upcall run -- PROGRAM and its arguments")}

@@ -116,7 +116,7 @@ func TestOptionsAreRefused(t *testing.T) {
 		"rate=1Mbps":         `shape: rate="1Mbps"` + rate,
 		"rate=4bit":          `shape: rate="4bit"` + rate,
 		"delay=20":           `shape: delay="20"` + duration,
-		"delay-down=-1s":     `shape: delay-down="-1s"` + duration,
+		"delay-down=-1s":     `shape: delay-down="-1s" is out of range: choose a duration from 0 to 2562047h`,
 		"delay=2h":           `shape: delay="2h" is too long: choose up to 1h0m0s`,
 		"rate=1k&burst=0":    `shape: burst="0"` + number,
 		"rate=1k&burst=2G":   `shape: burst="2G"` + number,

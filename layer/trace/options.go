@@ -19,7 +19,7 @@ const defaultPreview = 64
 const mostPreview = 1 << 16
 
 var options = []spi.Option{
-	{Name: "file", Help: "file to append to, such as /var/log/net.trace; without it the lines go to standard error"},
+	{Name: "file", Path: true, Help: "file to append to, such as /var/log/net.trace; without it the lines go to standard error"},
 	{Name: "format", Default: "text", Help: "text or json, one object a line"},
 	{Name: "data", Default: "off", Help: "on shows what every transfer carries, for programs whose reads and writes bypass the layers"},
 	{Name: "preview", Default: strconv.Itoa(defaultPreview), Help: "bytes of each transfer that data=on shows, up to 65536"},
