@@ -133,12 +133,13 @@ func (c *Chains) Links() []*Link {
 // Find returns the link of a chain entry, with its next provider started.
 // WSANOTINITIALISED, WSAEINVAL (the layer is in no such chain entry),
 // WSAEPROVIDERFAILEDINIT (the next provider cannot be found, loaded or
-// started), WSAEINVALIDPROVIDER (it does not speak version 2.2),
+// started, or the chain comes to this layer again), WSAEINVALIDPROVIDER (it does not speak version 2.2),
 // WSAEINVALIDPROCTABLE (it lacks a function).
 //
 // Of callers that come while another one starts the provider, each waits for
-// the outcome. They wait only for providers further down the same chain entry,
-// so the waiting cannot go in a circle.
+// the outcome. They wait only for providers further down the same chain entry.
+// As a chain that comes to a layer again is refused, the waiting cannot go in a
+// circle.
 func (c *Chains) Find(info *spi.ProtocolInfo) (*Link, spi.Errno) {
 	if info == nil {
 		return nil, spi.WSAEINVAL
@@ -153,6 +154,9 @@ func (c *Chains) Find(info *spi.ProtocolInfo) (*Link, spi.Errno) {
 	case link == nil:
 		c.mu.Unlock()
 		return nil, spi.WSAEINVAL
+	case link.broken:
+		c.mu.Unlock()
+		return nil, spi.WSAEPROVIDERFAILEDINIT
 	case link.next != nil:
 		c.mu.Unlock()
 		return link, 0

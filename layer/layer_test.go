@@ -416,6 +416,45 @@ func TestNextProviderIsRefused(t *testing.T) {
 	}
 }
 
+// TestChainThatComesToTheLayerAgain would, if it were not refused, have the
+// layer wait for itself.
+func TestChainThatComesToTheLayerAgain(t *testing.T) {
+	for name, ids := range map[string]func(h *host, own, again, other, base uint32) []uint32{
+		"one entry twice":         func(_ *host, own, _, _, base uint32) []uint32 { return []uint32{own, own, base} },
+		"no base":                 func(_ *host, own, _, _, _ uint32) []uint32 { return []uint32{own, own} },
+		"two entries of it":       func(_ *host, own, again, _, base uint32) []uint32 { return []uint32{own, again, base} },
+		"with another in between": func(_ *host, own, _, other, base uint32) []uint32 { return []uint32{own, other, own, base} },
+		"below another":           func(_ *host, own, _, other, base uint32) []uint32 { return []uint32{other, own, own, base} },
+		"a chain entry of it": func(h *host, own, _, _, base uint32) []uint32 {
+			return []uint32{own, h.chain(own, base).CatalogEntryID, base}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resetCounts()
+			h, b := newHost(t), newBase()
+			tcp, _ := h.base(b, ifs)
+			id, own := h.layer("counting", nil, ifs)
+			_, other := h.layer("counting", nil, ifs)
+			again := h.add(spi.ProtocolInfo{ServiceFlags1: ifs, ProviderID: id, ProviderFlags: spi.PFL_HIDDEN}, h.paths[id]).CatalogEntryID
+			circle := h.chain(ids(h, own, again, other, tcp)...)
+			if _, errno := h.tryStart(circle); errno != spi.WSAEPROVIDERFAILEDINIT {
+				t.Errorf("%v, want WSAEPROVIDERFAILEDINIT", errno)
+			}
+			good := h.chain(own, tcp)
+			p := h.start(good)
+			if _, errno := p.WSPSocket(0, 0, 0, &good, 0, 0); errno != 0 {
+				t.Errorf("a socket of another chain of the layer: %v", errno)
+			}
+			if errno := p.WSPCleanup(); errno != 0 {
+				t.Error(errno)
+			}
+			if b.cleanups != len(b.starts) {
+				t.Errorf("%d starts of the base, %d cleanups", len(b.starts), b.cleanups)
+			}
+		})
+	}
+}
+
 func TestNewFails(t *testing.T) {
 	for option, want := range map[string]spi.Errno{"code": spi.WSAEACCES, "text": spi.WSAEPROVIDERFAILEDINIT, "table": spi.WSAEINVALIDPROCTABLE} {
 		t.Run(option, func(t *testing.T) {

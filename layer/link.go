@@ -15,6 +15,7 @@ type Link struct {
 	ifs       bool             // next hands out IFS handles in this chain
 	run       *run
 	group     *group // the links that share a next provider
+	broken    bool   // the chain comes to the layer again, which cannot tell its places apart
 
 	// Guarded by Chains.mu; next changes only from nil.
 	next     spi.Provider
@@ -78,7 +79,15 @@ func newRun(id spi.GUID, entries []spi.ProtocolInfo) *run {
 		if next := byID[chain[position+1]]; next != nil {
 			link.nextEntry = *next
 		}
-		link.group = r.groupOf(link)
+		link.broken = slices.ContainsFunc(chain[position+1:], func(below uint32) bool {
+			e := byID[below]
+			return e != nil && e.ProviderID == id && e.ProtocolChain.ChainLen != spi.BaseProtocol
+		})
+		if link.broken {
+			link.group = &group{} // is never started, so that it does not count among the run's
+		} else {
+			link.group = r.groupOf(link)
+		}
 		r.links = append(r.links, link)
 	}
 	return r
