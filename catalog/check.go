@@ -101,11 +101,18 @@ func (k *checker) chain(e *Entry) {
 		k.addEntry(e, "has a chain of %d entries: 2 to %d are possible", e.ProtocolChain.ChainLen, spi.MaxProtocolChain)
 		return
 	}
+	layers := map[spi.GUID]*Entry{} // the first of each provider
 	for i, id := range ids {
+		member, ok := k.byID[id]
 		if slices.Contains(ids[:i], id) {
 			k.addEntry(e, "runs twice through entry %d: leave one out", id)
+		} else if ok && member.Layer() {
+			if other := layers[member.ProviderID]; other != nil {
+				k.addEntry(e, "runs through %s and %s of one provider, which cannot be in a chain twice: leave one out", subject(other), subject(member))
+			} else {
+				layers[member.ProviderID] = member
+			}
 		}
-		member, ok := k.byID[id]
 		last := i == len(ids)-1
 		switch {
 		case !ok:

@@ -47,6 +47,12 @@ func TestCheckFindsWhatAProviderAuthorCanBreak(t *testing.T) {
 		{"chain into a chain", change(1009, func(e *Entry) { e.setChain([]uint32{1008, 1006, 1001}) }), 1009, []string{"entry 1006", "not a layer"}},
 		{"chain without a base", change(1009, func(e *Entry) { e.setChain([]uint32{1008, 1005}) }), 1009, []string{"ends in entry 1005", "base"}},
 		{"chain twice through one", change(1009, func(e *Entry) { e.setChain([]uint32{1008, 1008, 1001}) }), 1009, []string{"twice through entry 1008"}},
+		{"chain twice through one provider", func(c *Catalog) {
+			again := newEntry(guid(2), "go:slow?delay=20ms", &spi.ProtocolInfo{})
+			again.CatalogEntryID = 1099
+			c.entries = append(c.entries, again)
+			change(1009, func(e *Entry) { e.setChain([]uint32{1008, 1005, 1099, 1001}) })(c)
+		}, 1009, []string{"entry 1008 (slow)", "entry 1099", "one provider", "leave one out"}},
 		{"chain too long", change(1009, func(e *Entry) { e.ProtocolChain.ChainLen = 8 }), 1009, []string{"8 entries", "2 to 7"}},
 		{"chain of another provider", change(1009, func(e *Entry) { e.ProviderID = kernelID; e.Path = "go:kernel" }), 1009, []string{"topmost layer"}},
 		{"chain from another path", change(1009, func(e *Entry) { e.Path = "go:slow" }), 1009, []string{`"go:slow"`, "delay=20ms"}},
