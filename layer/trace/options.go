@@ -1,8 +1,11 @@
 package trace
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -65,21 +68,30 @@ func parse(o spi.Options) (config, error) {
 }
 
 // check reads the options when the layer is loaded. A trace file that cannot
-// be written is found here, where somebody reads the error.
+// be written is found here if possible, where somebody reads the error; the
+// file is not made before the start, for catalogs are also checked without one.
 func check(o spi.Options) error {
 	c, err := parse(o)
 	if err != nil || c.file == "" {
 		return err
 	}
-	f, err := open(c.file)
-	if err != nil {
-		return fmt.Errorf("file=%q cannot be written, choose another: %w", c.file, err)
+	info, err := os.Stat(c.file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, none := os.Stat(filepath.Dir(c.file)); none != nil {
+			return unwritable(c.file, &fs.PathError{Op: "open", Path: c.file, Err: errors.Unwrap(none)})
+		}
+		return nil
+	case err == nil && (info.Mode().IsRegular() || info.IsDir()): // others may act on being opened
+		var f *os.File
+		if f, err = os.OpenFile(c.file, os.O_WRONLY|os.O_APPEND, 0); err == nil {
+			err = f.Close()
+		}
 	}
-	return f.Close()
-}
-
-func open(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return unwritable(c.file, err)
+	}
+	return nil
 }
 
 // functions is the thirty names, in the procedure table's order; a function's

@@ -1,10 +1,12 @@
 package trace
 
 import (
+	"fmt"
 	"io"
 	"log"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
 // sink is where the lines go. Each line is one write, which the file keeps
@@ -16,22 +18,32 @@ type sink struct {
 	file   *os.File // nil for standard error, which stays open
 	failed sync.Once
 
-	mu   sync.Mutex // guards refs
-	refs int
+	users atomic.Int64 // the tracer until its Close, and each line in the making
 }
 
-func openSink(path string) *sink {
-	if path == "" {
-		return &sink{name: "standard error", out: os.Stderr, refs: 1}
-	}
-	s := &sink{name: path, out: io.Discard, refs: 1}
-	f, err := open(path)
-	if err != nil {
-		s.fail(err)
-		return s
-	}
-	s.out, s.file = f, f
+func newSink(name string, out io.Writer) *sink {
+	s := &sink{name: name, out: out}
+	s.users.Store(1)
 	return s
+}
+
+// openSink opens the file at path, which it makes if need be; "" is standard
+// error.
+func openSink(path string) (*sink, error) {
+	if path == "" {
+		return newSink("standard error", os.Stderr), nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, unwritable(path, err)
+	}
+	s := newSink(path, f)
+	s.file = f
+	return s, nil
+}
+
+func unwritable(path string, err error) error {
+	return fmt.Errorf("file=%q cannot be written, choose another: %w", path, err)
 }
 
 func (s *sink) write(line []byte) {
@@ -44,18 +56,22 @@ func (s *sink) fail(err error) {
 	s.failed.Do(func() { log.Printf("layer trace: lines are lost, for %s cannot be written: %v", s.name, err) })
 }
 
-// hold keeps the file open until release.
-func (s *sink) hold() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refs++
+// hold keeps the file open until release. It reports false when the file is
+// closed already.
+func (s *sink) hold() bool {
+	for {
+		n := s.users.Load()
+		if n == 0 {
+			return false
+		}
+		if s.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 }
 
 func (s *sink) release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refs--
-	if s.refs == 0 && s.file != nil {
+	if s.users.Add(-1) == 0 && s.file != nil {
 		if err := s.file.Close(); err != nil {
 			s.fail(err)
 		}

@@ -31,7 +31,11 @@ func init() {
 			if err != nil {
 				return nil, err
 			}
-			t := newTracer(next, c, openSink(c.file), time.Now)
+			out, err := openSink(c.file)
+			if err != nil {
+				return nil, err
+			}
+			t := newTracer(next, c, out, time.Now)
 			if own, ok := next.(interface{ Observe(func(*nonifs.Transfer)) }); ok {
 				own.Observe(t.completed)
 			}
@@ -52,7 +56,8 @@ func newTracer(next spi.Provider, c config, out *sink, now func() time.Time) *tr
 	return &tracer{Provider: next, config: c, out: out, now: now}
 }
 
-// Close ends the trace after the last WSPCleanup.
+// Close ends the trace after the last WSPCleanup. The calls that are in flight
+// still write their lines.
 func (t *tracer) Close() error {
 	t.out.release()
 	return nil
@@ -99,9 +104,10 @@ var (
 	fnStringToAddress     = of("WSPStringToAddress")
 )
 
-// begin starts the line of a call, or returns nil when it is not traced.
+// begin starts the line of a call, or returns nil when it is not traced. It
+// holds the sink until end.
 func (t *tracer) begin(f function) *line {
-	if t.calls&f.bit == 0 {
+	if t.calls&f.bit == 0 || !t.out.hold() {
 		return nil
 	}
 	l := lines.Get().(*line)
@@ -126,6 +132,7 @@ func (t *tracer) end(l *line, errno spi.Errno) spi.Errno {
 	} else {
 		t.out.write(l.composeText())
 	}
+	t.out.release()
 	lines.Put(l)
 	return errno
 }
@@ -403,8 +410,6 @@ func (t *tracer) WSPCancelBlockingCall() spi.Errno {
 }
 
 func (t *tracer) WSPCleanup() spi.Errno {
-	t.out.hold() // Close comes within the last call
-	defer t.out.release()
 	l := t.begin(fnCleanup)
 	errno := t.Provider.WSPCleanup()
 	if l != nil {

@@ -104,7 +104,7 @@ func traced(t *testing.T, p spi.Provider, o spi.Options) (*tracer, *bytes.Buffer
 		defer func() { clock = clock.Add(time.Millisecond) }()
 		return clock
 	}
-	return newTracer(p, c, &sink{name: "test", out: &out, refs: 1}, now), &out
+	return newTracer(p, c, newSink("test", &out), now), &out
 }
 
 var server = spi.SockaddrFrom(netip.MustParseAddrPort("127.0.0.1:8080"))
@@ -332,7 +332,7 @@ func TestLinesStayWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := newTracer(&scripted{Provider: answering(0)}, c, openSink(path), time.Now)
+		p := newTracer(&scripted{Provider: answering(0)}, c, mustOpen(t, path), time.Now)
 		wg.Go(func() {
 			defer p.Close()
 			var inner sync.WaitGroup
@@ -385,17 +385,13 @@ func TestFailingFileFailsNoCall(t *testing.T) {
 	if full.writes != 2 {
 		t.Errorf("%d writes; the file may have room again", full.writes)
 	}
-
-	gone := openSink(filepath.Join(t.TempDir(), "no", "such", "directory"))
-	gone.write([]byte("line\n"))
-	gone.release()
 }
 
 func TestCleanupIsTheLastLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trace")
 	c, _ := parse(spi.Options{"file": path})
 	next := &closing{Provider: answering(0)}
-	p := newTracer(next, c, openSink(path), time.Now)
+	p := newTracer(next, c, mustOpen(t, path), time.Now)
 	next.close = p.Close
 	p.WSPCleanup()
 	b, _ := os.ReadFile(path)
