@@ -22,6 +22,9 @@ func (b *Base) WSPIoctl(s spi.Socket, code uint32, in, out []byte, returned *uin
 	}
 	var request Request
 	if ov != nil {
+		if !h.Value.overlapped {
+			return spi.WSAEINVAL
+		}
 		if request, errno = b.BeginRequest(ov, routine, thread); errno != 0 {
 			return errno
 		}

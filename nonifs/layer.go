@@ -60,10 +60,13 @@ func NewLayer(c LayerConfig) *Layer {
 
 // mapped is one socket of a Layer.
 type mapped struct {
-	link    LayerLink
-	next    spi.Provider
-	lower   spi.Socket
-	closing atomic.Bool
+	link  LayerLink
+	next  spi.Provider
+	lower spi.Socket
+	// overlapped is the client's WSA_FLAG_OVERLAPPED; the lower socket always
+	// has it.
+	overlapped bool
+	closing    atomic.Bool
 
 	mu    sync.Mutex // guards async
 	async *asyncSelection
@@ -91,9 +94,9 @@ func (l *Layer) lookup(s spi.Socket) (*Handle[mapped], spi.Errno) {
 }
 
 // adopt makes a handle for a new lower socket, which it closes on failure.
-func (l *Layer) adopt(link LayerLink, lower spi.Socket) (*Handle[mapped], spi.Errno) {
+func (l *Layer) adopt(link LayerLink, lower spi.Socket, overlapped bool) (*Handle[mapped], spi.Errno) {
 	next := link.Next()
-	h, errno := l.handles.Create(link.Entry().CatalogEntryID, &mapped{link: link, next: next, lower: lower})
+	h, errno := l.handles.Create(link.Entry().CatalogEntryID, &mapped{link: link, next: next, lower: lower, overlapped: overlapped})
 	if errno != 0 {
 		next.WSPCloseSocket(lower)
 		return nil, errno
@@ -101,7 +104,8 @@ func (l *Layer) adopt(link LayerLink, lower spi.Socket) (*Handle[mapped], spi.Er
 	return h, 0
 }
 
-// WSPSocket makes a lower socket and a handle over it.
+// WSPSocket makes a lower socket and a handle over it. A duplicate takes
+// overlapped operations whatever the flags: it shares a socket that has its own.
 func (l *Layer) WSPSocket(af, typ, protocol int32, info *spi.ProtocolInfo, g spi.Group, flags uint32) (spi.Socket, spi.Errno) {
 	link, errno := l.config.Find(info)
 	if errno != 0 {
@@ -112,7 +116,8 @@ func (l *Layer) WSPSocket(af, typ, protocol int32, info *spi.ProtocolInfo, g spi
 	if errno != 0 {
 		return spi.InvalidSocket, errno
 	}
-	h, errno := l.adopt(link, lower)
+	overlapped := flags&spi.WSA_FLAG_OVERLAPPED != 0 || info != nil && info.ProviderReserved != 0
+	h, errno := l.adopt(link, lower, overlapped)
 	if errno != 0 {
 		return spi.InvalidSocket, errno
 	}
@@ -164,7 +169,7 @@ func (l *Layer) inheriting(from *Handle[mapped], lower spi.Socket, errno spi.Err
 	if errno != 0 {
 		return spi.InvalidSocket, errno
 	}
-	h, errno := l.adopt(from.Value.link, lower)
+	h, errno := l.adopt(from.Value.link, lower, from.Value.overlapped)
 	if errno != 0 {
 		return spi.InvalidSocket, errno
 	}

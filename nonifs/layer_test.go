@@ -204,6 +204,37 @@ func TestLayerCompletesOverlappedOperations(t *testing.T) {
 	})
 }
 
+func TestLayerRefusesOverlappedOperationsWithoutTheFlag(t *testing.T) {
+	overBoth(t, func(t *testing.T, th *ws2.Thread) {
+		plain := func() spi.Socket {
+			s, err := th.WSASocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP, nil, 0, 0)
+			ok(t, err)
+			return s
+		}
+		listener, client := plain(), plain()
+		ok(t, th.Bind(listener, loopback))
+		ok(t, th.Listen(listener, 1))
+		name, length := make([]byte, 16), int32(16)
+		ok(t, th.GetSockName(listener, name, &length))
+		ok(t, th.Connect(client, name))
+		accepted, err := th.Accept(listener, nil, nil)
+		ok(t, err)
+		for _, s := range []spi.Socket{client, accepted} {
+			var flags, n uint32
+			bufs := []spi.Buf{spi.NewBuf(make([]byte, 4))}
+			is(t, th.WSASend(s, bufs, nil, 0, &spi.Overlapped{}, nil), spi.WSAEINVAL)
+			is(t, th.WSASendTo(s, bufs, nil, 0, nil, &spi.Overlapped{}, nil), spi.WSAEINVAL)
+			is(t, th.WSARecv(s, bufs, nil, &flags, &spi.Overlapped{}, nil), spi.WSAEINVAL)
+			is(t, th.WSARecvFrom(s, bufs, nil, &flags, nil, nil, &spi.Overlapped{}, nil), spi.WSAEINVAL)
+			is(t, th.WSAIoctl(s, spi.FIONREAD, nil, make([]byte, 4), &n, &spi.Overlapped{}, nil), spi.WSAEINVAL)
+		}
+		send(t, th, client, "plain")
+		if got := recv(t, th, accepted); got != "plain" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
 func TestLayerDefersClosingTheHandle(t *testing.T) {
 	overBoth(t, func(t *testing.T, th *ws2.Thread) {
 		_, server := pair(t, th)

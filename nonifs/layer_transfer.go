@@ -169,9 +169,19 @@ func (l *Layer) ended(t *Transfer, n *uint32, fromLen *int32, errno spi.Errno) s
 	return errno
 }
 
+// lookupFor is lookup for an operation. WSAEINVAL for an overlapped one on a
+// socket without WSA_FLAG_OVERLAPPED.
+func (l *Layer) lookupFor(s spi.Socket, ov *spi.Overlapped) (*Handle[mapped], spi.Errno) {
+	h, errno := l.lookup(s)
+	if errno == 0 && ov != nil && !h.Value.overlapped {
+		return nil, spi.WSAEINVAL
+	}
+	return h, errno
+}
+
 // WSPRecv receives from the lower socket.
 func (l *Layer) WSPRecv(s spi.Socket, bufs []spi.Buf, received, flags *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
-	h, errno := l.lookup(s)
+	h, errno := l.lookupFor(s, ov)
 	if errno != 0 {
 		return errno
 	}
@@ -186,7 +196,7 @@ func (l *Layer) WSPRecv(s spi.Socket, bufs []spi.Buf, received, flags *uint32, o
 
 // WSPRecvFrom receives from the lower socket.
 func (l *Layer) WSPRecvFrom(s spi.Socket, bufs []spi.Buf, received, flags *uint32, from []byte, fromLen *int32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
-	h, errno := l.lookup(s)
+	h, errno := l.lookupFor(s, ov)
 	if errno != 0 {
 		return errno
 	}
@@ -201,7 +211,7 @@ func (l *Layer) WSPRecvFrom(s spi.Socket, bufs []spi.Buf, received, flags *uint3
 
 // WSPSend sends on the lower socket.
 func (l *Layer) WSPSend(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
-	h, errno := l.lookup(s)
+	h, errno := l.lookupFor(s, ov)
 	if errno != 0 {
 		return errno
 	}
@@ -216,7 +226,7 @@ func (l *Layer) WSPSend(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32
 
 // WSPSendTo sends on the lower socket.
 func (l *Layer) WSPSendTo(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, to []byte, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
-	h, errno := l.lookup(s)
+	h, errno := l.lookupFor(s, ov)
 	if errno != 0 {
 		return errno
 	}
@@ -232,7 +242,7 @@ func (l *Layer) WSPSendTo(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint
 // WSPIoctl controls the lower socket. Extension functions are refused with
 // WSAEOPNOTSUPP: those of the next provider do not know this layer's handles.
 func (l *Layer) WSPIoctl(s spi.Socket, code uint32, in, out []byte, returned *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
-	h, errno := l.lookup(s)
+	h, errno := l.lookupFor(s, ov)
 	if errno != 0 {
 		return errno
 	}
