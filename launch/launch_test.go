@@ -170,7 +170,8 @@ func TestTerminalInterrupts(t *testing.T) {
 	if err := os.WriteFile(program, []byte("#!/bin/sh\nn=0\ntrap 'n=$((n+1))' INT\necho ready\nfor i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done\necho interrupted $n\nexit 7\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(script, "-qec", fmt.Sprintf("%s %s /dev/null %s", self, hostArgument, program), "/dev/null")
+	// A shell that stays between would have its own way with the signal.
+	cmd := exec.Command(script, "-qec", fmt.Sprintf("exec %s %s /dev/null %s", self, hostArgument, program), "/dev/null")
 	var out syncBuffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	stdin, err := cmd.StdinPipe()

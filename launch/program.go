@@ -32,8 +32,9 @@ func (e *ProgramError) Error() string { return e.Program + ": " + e.Advice }
 // Unwrap returns the system's error.
 func (e *ProgramError) Unwrap() error { return e.Err }
 
-// findProgram resolves a program as execvp does: a name without a slash is
-// looked up in the PATH of env, anything else is relative to dir.
+// findProgram resolves a program as shells do: a name without a slash is looked
+// up in the PATH of env, past directories that cannot be searched; anything else
+// is relative to dir.
 func findProgram(program, dir string, env []string) (string, error) {
 	if program == "" {
 		return "", &ProgramError{Program: "program", Code: ExitNotFound, Advice: "no program is named: write it after --", Err: fs.ErrNotExist}
@@ -50,7 +51,7 @@ func findProgram(program, dir string, env []string) (string, error) {
 		switch err := checkProgram(program, inDir(path, dir)); {
 		case err == nil:
 			return path, nil
-		case found == nil && !errors.Is(err, fs.ErrNotExist):
+		case found == nil && isThere(inDir(path, dir)):
 			found = err
 		}
 	}
@@ -58,6 +59,11 @@ func findProgram(program, dir string, env []string) (string, error) {
 		return "", found
 	}
 	return "", &ProgramError{Program: program, Code: ExitNotFound, Advice: "no such program in PATH: install it, or give its path", Err: fs.ErrNotExist}
+}
+
+func isThere(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func inDir(path, dir string) string {
