@@ -68,10 +68,8 @@ func TestHTTPParallel(t *testing.T) {
 		}
 		server.Start()
 		defer server.Close()
-		requests, many := 0, 1000
-		if c.network != streams[0] {
-			many = 200
-		}
+		const many = 1000
+		requests := 0
 		for _, parallel := range []int{many, many / 5} {
 			requests += parallel
 			var wg sync.WaitGroup
