@@ -40,14 +40,9 @@ func (b *Base) receive(s spi.Socket, bufs []spi.Buf, received, flags *uint32, fr
 	default:
 		return spi.WSAENOTCONN
 	}
-	var request *Request // on the heap, and only for overlapped calls
-	if ov != nil {
-		if !e.overlapped {
-			return spi.WSAEINVAL
-		}
-		if request, errno = b.begin(ov, routine, thread); errno != 0 {
-			return errno
-		}
+	request, errno := b.begin(e, ov, routine, thread)
+	if errno != 0 {
+		return errno
 	}
 
 	c := cursor{bufs: bufs}
@@ -90,7 +85,15 @@ func (b *Base) receive(s spi.Socket, bufs []spi.Buf, received, flags *uint32, fr
 	return errno
 }
 
-func (b *Base) begin(ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) (*Request, spi.Errno) {
+// begin begins an overlapped operation of e; without ov there is none, and
+// nothing is allocated. WSAEINVAL (e is not an overlapped socket).
+func (b *Base) begin(e *Endpoint, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) (*Request, spi.Errno) {
+	if ov == nil {
+		return nil, 0
+	}
+	if !e.overlapped {
+		return nil, spi.WSAEINVAL
+	}
 	r, errno := b.BeginRequest(ov, routine, thread)
 	return &r, errno
 }
@@ -202,14 +205,9 @@ func (b *Base) send(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, to
 	if errno != 0 {
 		return errno
 	}
-	var request *Request // on the heap, and only for overlapped calls
-	if ov != nil {
-		if !e.overlapped {
-			return spi.WSAEINVAL
-		}
-		if request, errno = b.begin(ov, routine, thread); errno != 0 {
-			return errno
-		}
+	request, errno := b.begin(e, ov, routine, thread)
+	if errno != 0 {
+		return errno
 	}
 
 	c := cursor{bufs: bufs}
