@@ -264,29 +264,15 @@ func TestDescendantsAreServed(t *testing.T) {
 // the program's exit status.
 func TestSignalEndsTheWaitForDescendants(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
-	cmd, out := host(t, "/dev/null", "sh", "-c", "trap '' TERM; setsid sleep 100 >/dev/null 2>&1 & echo $! >"+pidFile+"; exit 5")
+	cmd, out := host(t, "/dev/null", "sh", "-c", "setsid sleep 100 >/dev/null 2>&1 & echo $! >"+pidFile+"; exit 5")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Env = append(os.Environ(), hostVerbose+"=1")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		cmd.Wait()
-		close(ended)
-	}()
-	eventually(t, "the program is about to end", func() bool {
-		text, _ := os.ReadFile(pidFile)
-		return len(text) > 0
-	})
-	eventually(t, "upcall ends", func() bool {
-		cmd.Process.Signal(unix.SIGTERM)
-		select {
-		case <-ended:
-			return true
-		default:
-			return false
-		}
-	})
+	eventually(t, "upcall waits", func() bool { return strings.Contains(out.String(), "waiting for the processes") })
+	cmd.Process.Signal(unix.SIGTERM)
+	cmd.Wait()
 	text, _ := os.ReadFile(pidFile)
 	var pid int
 	if _, err := fmt.Sscan(string(text), &pid); err == nil {
