@@ -26,9 +26,12 @@ const (
 	WSA_INVALID_HANDLE         Errno = 6
 	WSA_NOT_ENOUGH_MEMORY      Errno = 8
 	WSA_INVALID_PARAMETER      Errno = 87
+	WAIT_TIMEOUT               Errno = 258
+	ERROR_ABANDONED_WAIT_0     Errno = 735
 	WSA_OPERATION_ABORTED      Errno = 995
 	WSA_IO_INCOMPLETE          Errno = 996
 	WSA_IO_PENDING             Errno = 997
+	ERROR_NOT_FOUND            Errno = 1168
 	WSAEINTR                   Errno = 10004
 	WSAEBADF                   Errno = 10009
 	WSAEACCES                  Errno = 10013
@@ -130,9 +133,12 @@ var errnoTable = map[Errno]errnoText{
 	WSA_INVALID_HANDLE:         {"WSA_INVALID_HANDLE", "the handle is not valid"},
 	WSA_NOT_ENOUGH_MEMORY:      {"WSA_NOT_ENOUGH_MEMORY", "not enough memory"},
 	WSA_INVALID_PARAMETER:      {"WSA_INVALID_PARAMETER", "a parameter is not valid"},
+	WAIT_TIMEOUT:               {"WAIT_TIMEOUT", "the time for the wait has passed"},
+	ERROR_ABANDONED_WAIT_0:     {"ERROR_ABANDONED_WAIT_0", "the completion port was closed"},
 	WSA_OPERATION_ABORTED:      {"WSA_OPERATION_ABORTED", "the overlapped operation was aborted"},
 	WSA_IO_INCOMPLETE:          {"WSA_IO_INCOMPLETE", "the overlapped operation has not completed yet"},
 	WSA_IO_PENDING:             {"WSA_IO_PENDING", "the overlapped operation will complete later"},
+	ERROR_NOT_FOUND:            {"ERROR_NOT_FOUND", "no operation to cancel was found"},
 	WSAEINTR:                   {"WSAEINTR", "the blocking call was interrupted"},
 	WSAEBADF:                   {"WSAEBADF", "the descriptor is not valid"},
 	WSAEACCES:                  {"WSAEACCES", "permission denied"},

@@ -39,6 +39,11 @@ func TestLayouts(t *testing.T) {
 			{"SocketType", 88}, {"Protocol", 92}, {"ProtocolMaxOffset", 96}, {"NetworkByteOrder", 100},
 			{"SecurityScheme", 104}, {"MessageSize", 108}, {"ProviderReserved", 112}, {"ProtocolName", 116},
 		}},
+		{Msg{}, 56, 8, []field{{"Name", 0}, {"NameLen", 8}, {"Buffers", 16}, {"BufferCount", 24}, {"Control", 32}, {"Flags", 48}}},
+		{CmsgHdr{}, 16, 8, []field{{"Len", 0}, {"Level", 8}, {"Type", 12}}},
+		{PollFD{}, 16, 8, []field{{"FD", 0}, {"Events", 8}, {"Revents", 10}}},
+		{TransmitFileBuffers{}, 32, 8, []field{{"Head", 0}, {"HeadLength", 8}, {"Tail", 16}, {"TailLength", 24}}},
+		{TransmitPacketsElement{}, 24, 8, []field{{"ElFlags", 0}, {"Length", 4}, {"memory", 8}, {"file", 16}}},
 		{UpcallTable{}, 120, 8, upcallFields()},
 		{ProcTable{}, 240, 8, procFields()},
 	} {

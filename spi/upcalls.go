@@ -106,6 +106,24 @@ type DLL interface {
 	// WSA_WAIT_EVENT_0, WSA_WAIT_TIMEOUT, or WSA_WAIT_FAILED for a handle that
 	// is not an event.
 	WaitForEvent(ev Event, milliseconds uint32) uint32
+
+	// CompletionPort returns where the packets of the overlapped operations of
+	// s go, nil if nowhere. A base provider asks when it starts an operation
+	// on an IFS handle that has no completion routine: the client may associate
+	// the handle with a port at any time. For handles of WPUCreateSocketHandle
+	// WPUCompleteOverlappedRequest queues the packets.
+	CompletionPort(s Socket) CompletionPort
+
+	// CompleteWith makes complete run for each packet of lower, a socket of the
+	// next provider that a layer keeps under its own handle upper. While the
+	// client has upper associated with a port, the packets of lower's
+	// operations go to complete on a thread that dequeues from that port, so
+	// that a chain needs no goroutines of its own to pass completions up. No
+	// lock is held; complete tells the client by WPUCompleteOverlappedRequest.
+	// While upper has no port, lower has none: CompletionPort tells. It ends
+	// with either handle. WSAENOTSOCK, WSAEINVAL (upper is not from
+	// WPUCreateSocketHandle).
+	CompleteWith(lower, upper Socket, complete func(Completion)) Errno
 }
 
 // StartupFunc is WSPStartup, the one function that a provider exports. info is
