@@ -35,6 +35,7 @@ type Thread struct {
 	blockedIn    *entry // whose call blocks
 	scratch      scratch
 	scratchInUse bool
+	overlaps     bool // it has started an overlapped operation
 }
 
 // threadTable knows the bound threads.
@@ -71,7 +72,9 @@ func (d *DLL) BindThread() *Thread {
 }
 
 // Unbind undoes one [DLL.BindThread]; the caller is the goroutine that made it.
-// The last one ends the thread: its queued APCs are dropped, queueing more
+// The last one ends the thread: the overlapped operations that it started are
+// cancelled, except on sockets with a completion port, its queued APCs are
+// dropped, queueing more
 // fails, and the Thread must not be used any more. On the unbound thread it
 // does nothing.
 func (t *Thread) Unbind() {
@@ -80,6 +83,9 @@ func (t *Thread) Unbind() {
 	}
 	t.binds--
 	if t.binds == 0 {
+		if t.overlaps {
+			t.cancelAll()
+		}
 		t.dll.threads.bound.Delete(t.osID)
 		t.dll.threads.ids.Remove(t.id.ThreadHandle)
 		t.waiter.Close()

@@ -129,7 +129,15 @@ func (t *Thread) overlapped(result *uint32, ov *spi.Overlapped, routine spi.Comp
 	case result == nil:
 		result = new(uint32)
 	}
+	t.startsIO()
 	return result, routine, 0
+}
+
+// startsIO notes that the thread has operations to cancel at its end.
+func (t *Thread) startsIO() {
+	if t.bound {
+		t.overlaps = true
+	}
 }
 
 // WSASend sends bufs. With ov the operation may go on after the call, which
