@@ -42,7 +42,7 @@ func (t *Thread) cancelAll() {
 		s := spi.Socket(handle)
 		if sock.usable() && t.dll.Exports().CompletionPort(s) == nil {
 			var returned uint32
-			sock.provider.WSPIoctl(s, spi.SIO_CANCEL_IO, bytesOf(&request), nil, &returned, nil, nil, nil)
+			sock.provider.WSPIoctl(s, spi.SIO_CANCEL_IO, bytesOf(&request), nil, &returned, nil, nil, &t.id)
 		}
 		return true
 	}

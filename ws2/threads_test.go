@@ -188,7 +188,10 @@ func TestBehaviour125_EveryTransferHasItsThreadsID(t *testing.T) {
 	f.LpWSPRecvFrom = func(_ spi.Socket, _ []spi.Buf, _, _ *uint32, _ []byte, _ *int32, _ *spi.Overlapped, _ spi.CompletionRoutine, id *spi.ThreadID) spi.Errno {
 		return note(id)
 	}
-	f.LpWSPIoctl = func(_ spi.Socket, _ uint32, _, _ []byte, _ *uint32, _ *spi.Overlapped, _ spi.CompletionRoutine, id *spi.ThreadID) spi.Errno {
+	f.LpWSPIoctl = func(_ spi.Socket, code uint32, _, _ []byte, _ *uint32, _ *spi.Overlapped, _ spi.CompletionRoutine, id *spi.ThreadID) spi.Errno {
+		if code == spi.SIO_CANCEL_IO && id != nil {
+			return spi.ERROR_NOT_FOUND // the end of a thread cancels what it has started
+		}
 		return note(id)
 	}
 	thread := h.up()
