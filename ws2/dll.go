@@ -56,10 +56,11 @@ type DLL struct {
 	threads threadTable
 	unbound *Thread
 
-	table   spi.UpcallTable // what every WSPStartup gets
-	stats   *upcallCounters // nil unless counted
-	windows windowTable
-	ports   portTable
+	table         spi.UpcallTable // what every WSPStartup gets
+	stats         *upcallCounters // nil unless counted
+	windows       windowTable
+	ports         portTable
+	notifications notificationTable
 
 	modulesMu sync.Mutex // a leaf lock; guards modules
 	modules   map[moduleKey]*module
@@ -80,6 +81,7 @@ func New(c Config) *DLL {
 	d.unbound.id.ThreadHandle, _ = d.threads.ids.Insert(&threadRef{thread: d.unbound, own: true}, 0)
 	d.windows.init()
 	d.ports.init()
+	d.notifications.init()
 	d.table = d.upcalls()
 	if c.CountUpcalls {
 		d.stats = new(upcallCounters)

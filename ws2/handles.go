@@ -14,6 +14,7 @@ const (
 	kindThread
 	kindPort
 	kindWindow
+	kindNotification
 )
 
 // A socket's states, for the client. A provider may use its handle until it

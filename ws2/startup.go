@@ -174,6 +174,7 @@ func (t *Thread) WSACleanup() error {
 	d.life.version = 0
 	r := d.client.Swap(nil)
 	d.life.change()
+	d.notifications.closeAll()
 	for _, p := range r.providers {
 		p.retire()
 	}
