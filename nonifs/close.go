@@ -117,9 +117,9 @@ func (e *Endpoint) abortOf(d *descriptor) {
 	}
 	var done finished
 	e.mu.Lock()
-	done.takeOf(&e.connecting, d, spi.WSAEINTR, spi.WSA_OPERATION_ABORTED)
+	done.takeOf(&e.connecting, d)
 	if e.backlog != nil {
-		done.takeOf(&e.backlog.waiting, d, spi.WSAEINTR, spi.WSA_OPERATION_ABORTED)
+		done.takeOf(&e.backlog.waiting, d)
 	}
 	e.mu.Unlock()
 	done.tell()

@@ -176,7 +176,7 @@ func TestBehaviour043_CleanupEndsAWaitForTheOutcome(t *testing.T) {
 
 	// A closed event, and one that somebody else has set.
 	ov.Start()
-	for answer, want := range map[uint32]spi.Errno{spi.WSA_WAIT_FAILED: spi.WSA_INVALID_HANDLE, spi.WSA_WAIT_EVENT_0: spi.WSA_IO_INCOMPLETE} {
+	for answer, want := range map[uint32]spi.Errno{spi.WSA_WAIT_FAILED: spi.WSA_INVALID_HANDLE, spi.WSA_WAIT_EVENT_0: spi.WSA_IO_PENDING} {
 		d.waits = func(uint32) uint32 { return answer }
 		if errno := h.OverlappedResult(ov, &n, true, &flags); errno != want {
 			t.Errorf("the event wait answers %#x: %v, want %v", answer, errno, want)

@@ -54,7 +54,8 @@ func transfer(dst, src *cursor) {
 // op is an operation that waits: a blocked call, or an overlapped request.
 type op struct {
 	cursor
-	flags   uint32    // MSG_ in, result flags out
+	flags   uint32    // MSG_ of a receive
+	result  uint32    // flags that the completion tells
 	errno   spi.Errno // the outcome
 	from    []byte    // where a receive stores the sender, may be nil
 	fromLen *int32
@@ -66,8 +67,18 @@ type op struct {
 	wake    chan struct{} // of a blocked call: receives when the outcome is there
 	request Request       // of an overlapped request
 	handle  *descriptor   // whose operation it is
+	then    continuation  // what follows the wait, nil if nothing does
 
-	inline [2]spi.Buf // the captured array when it is short
+	captured [4]spi.Buf // the client's array when it is short
+	address  [spi.SizeofSockaddrIn6]byte
+}
+
+// continuation is what an operation of several steps does after one of them.
+type continuation interface {
+	// proceed is called, with no lock held, when the op has left the list that
+	// it waited in and errno tells how. It reports whether the op goes on, in
+	// another list or in other hands; else the op is over.
+	proceed(o *op) (goesOn bool)
 }
 
 var opPool = sync.Pool{New: func() any { return &op{wake: make(chan struct{}, 1)} }}
@@ -86,12 +97,20 @@ func (o *op) release() {
 	opPool.Put(o)
 }
 
-// newRequest returns an op for an overlapped request. It captures the array,
-// which belongs to the caller, but not the memory that it describes.
-func newRequest(c cursor, r Request) *op {
-	o := &op{cursor: c, request: r}
-	o.bufs = append(o.inline[:0], c.bufs...)
-	return o
+// capture takes the cursor of an overlapped request. The array belongs to the
+// caller and is copied, the memory that it describes is not.
+func (o *op) capture(c cursor) {
+	o.cursor = c
+	o.bufs = append(o.captured[:0], c.bufs...)
+}
+
+// captureAddress takes a copy of the address to send to.
+func (o *op) captureAddress(to []byte) { o.to = append(o.address[:0], to...) }
+
+// use makes b the memory of the op.
+func (o *op) use(b []byte) {
+	o.captured[0] = spi.NewBuf(b)
+	o.cursor = cursor{bufs: o.captured[:1]}
 }
 
 // opList is a FIFO of waiting operations, in a ring whose last element it
@@ -162,26 +181,36 @@ func (f *finished) takeAll(l *opList, errno spi.Errno) {
 	}
 }
 
-// takeOf ends the operations of l that were started on one descriptor.
-func (f *finished) takeOf(l *opList, h *descriptor, blocked, overlapped spi.Errno) {
+// takeIf ends the operations of l that match, each with what end says of it.
+func (f *finished) takeIf(l *opList, match func(*op) bool, end func(*op) spi.Errno) {
 	if l.last == nil {
 		return
 	}
 	last := l.last
 	for o := l.first(); ; {
-		next, end := o.next, o == last
-		if o.handle == h {
-			errno := overlapped
-			if !o.request.overlapped() {
-				errno = blocked
-			}
-			f.take(l, o, errno)
+		next, isLast := o.next, o == last
+		if match(o) {
+			f.take(l, o, end(o))
 		}
-		if end {
+		if isLast {
 			return
 		}
 		o = next
 	}
+}
+
+// takeOf ends the operations of l that were started on one descriptor, which is
+// closed.
+func (f *finished) takeOf(l *opList, d *descriptor) {
+	f.takeIf(l, func(o *op) bool { return o.handle == d }, (*op).aborted)
+}
+
+// aborted is the outcome of an operation whose descriptor was closed.
+func (o *op) aborted() spi.Errno {
+	if o.request.overlapped() {
+		return spi.WSA_OPERATION_ABORTED
+	}
+	return spi.WSAEINTR
 }
 
 // tell hands out the outcomes. No lock may be held: it calls the host.
@@ -189,11 +218,27 @@ func (f *finished) tell() {
 	for o := f.head; o != nil; {
 		next := o.next
 		o.next = nil
-		if o.request.overlapped() {
-			o.request.finish(o)
-		} else {
-			o.wake <- struct{}{}
-		}
+		o.settle()
 		o = next
 	}
+}
+
+// settle goes on with an op that has left its list, or tells its outcome.
+func (o *op) settle() {
+	switch {
+	case o.then != nil && o.then.proceed(o):
+	case o.request.overlapped():
+		o.finish()
+	default:
+		o.wake <- struct{}{}
+	}
+}
+
+// finish completes an overlapped request, lets its handle go, and gives the op
+// back.
+func (o *op) finish() {
+	d := o.handle
+	d.host.Complete(d.Socket(), &o.request, o.errno, o.n, o.result)
+	d.End()
+	o.release()
 }

@@ -161,8 +161,8 @@ func (q *Queue) tellBoth() {
 func (q *Queue) abortOf(d *descriptor) {
 	var done finished
 	q.mu.Lock()
-	done.takeOf(&q.readers, d, spi.WSAEINTR, spi.WSA_OPERATION_ABORTED)
-	done.takeOf(&q.writers, d, spi.WSAEINTR, spi.WSA_OPERATION_ABORTED)
+	done.takeOf(&q.readers, d)
+	done.takeOf(&q.writers, d)
 	q.serve(&done) // the end of the stream may have been behind a sender
 	q.mu.Unlock()
 	done.tell()

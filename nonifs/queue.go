@@ -216,9 +216,6 @@ func (q *Queue) serve(done *finished) (served bool) {
 		if errno == spi.WSAEWOULDBLOCK {
 			break
 		}
-		if !q.datagrams {
-			o.flags = 0
-		}
 		done.take(&q.readers, o, errno)
 		served = true
 	}

@@ -1,6 +1,8 @@
 package nonifs
 
 import (
+	"sync"
+
 	"upcall.dev/spi"
 )
 
@@ -33,13 +35,15 @@ func (h *Host) BeginRequest(ov *spi.Overlapped, routine spi.CompletionRoutine, t
 		if ev := ov.HEvent.Untagged(); ev != spi.InvalidEvent && h.Upcalls().WPUResetEvent(ev) != 0 {
 			return Request{}, spi.WSA_INVALID_HANDLE
 		}
-	case thread != nil:
-		r.thread = *thread
-	default:
-		if errno := h.Upcalls().WPUOpenCurrentThread(&r.thread); errno != 0 {
+	case thread == nil:
+		var opened spi.ThreadID
+		if errno := h.Upcalls().WPUOpenCurrentThread(&opened); errno != 0 {
 			return Request{}, errno
 		}
-		r.opened = true
+		r.thread, r.opened = opened, true
+	}
+	if thread != nil {
+		r.thread = *thread
 	}
 	ov.Offset, ov.OffsetHigh = 0, 0
 	ov.Start()
@@ -71,23 +75,53 @@ func (h *Host) Complete(s spi.Socket, r *Request, errno spi.Errno, transferred, 
 		return
 	default:
 		ov.Complete(errno, transferred)
-		routine := r.routine
-		h.Upcalls().WPUQueueApc(&r.thread, func(uintptr) { routine(errno, transferred, ov, flags) }, 0)
+		c := routineCalls.Get().(*routineCall)
+		c.thread, c.routine = r.thread, r.routine
+		c.ov, c.errno, c.transferred, c.flags = ov, errno, transferred, flags
+		h.Upcalls().WPUQueueApc(&c.thread, c.apc, 0)
 	}
 	h.closeThread(r)
 }
 
 func (h *Host) closeThread(r *Request) {
 	if r.opened {
-		h.Upcalls().WPUCloseThread(&r.thread)
+		thread := r.thread
+		h.Upcalls().WPUCloseThread(&thread)
 	}
 }
 
-// finish completes the request of an op and lets its handle go.
-func (r *Request) finish(o *op) {
-	d := o.handle
-	d.host.Complete(d.Socket(), r, o.errno, o.n, o.flags)
-	d.End()
+// startedBy reports whether a thread started the request; zero is any.
+func (r *Request) startedBy(thread uintptr) bool {
+	return thread == 0 || r.thread.ThreadHandle == thread
+}
+
+// routineCall is a call of a completion routine on its way to its thread;
+// pooled, with the APC bound to it.
+type routineCall struct {
+	apc         spi.UserAPC
+	thread      spi.ThreadID
+	routine     spi.CompletionRoutine
+	ov          *spi.Overlapped
+	errno       spi.Errno
+	transferred uint32
+	flags       uint32
+}
+
+var routineCalls sync.Pool
+
+func init() {
+	routineCalls.New = func() any {
+		c := new(routineCall)
+		c.apc = c.run
+		return c
+	}
+}
+
+func (c *routineCall) run(uintptr) {
+	call := *c
+	*c = routineCall{apc: c.apc}
+	routineCalls.Put(c)
+	call.routine(call.errno, call.transferred, call.ov, call.flags)
 }
 
 // resultPoll is how long a wait for an outcome sleeps, in milliseconds, before
@@ -97,6 +131,7 @@ const resultPoll = 100
 // OverlappedResult is WSPGetOverlappedResult for requests that end through
 // [Host.Complete]. With wait it waits for the event of ov, or for the last
 // WSPCleanup, which ends the operation and sets no event. WSA_IO_INCOMPLETE,
+// WSA_IO_PENDING (the event was set, but the operation goes on),
 // WSA_INVALID_HANDLE (nothing to wait for), WSAEFAULT, or the operation's own
 // error.
 func (h *Host) OverlappedResult(ov *spi.Overlapped, transferred *uint32, wait bool, flags *uint32) spi.Errno {
@@ -113,6 +148,9 @@ func (h *Host) OverlappedResult(ov *spi.Overlapped, transferred *uint32, wait bo
 		}
 	}
 	if ov.InProgress() {
+		if wait {
+			return spi.WSA_IO_PENDING
+		}
 		return spi.WSA_IO_INCOMPLETE
 	}
 	*transferred, *flags = uint32(ov.InternalHigh), ov.Offset

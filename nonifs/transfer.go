@@ -40,7 +40,7 @@ func (b *Base) receive(s spi.Socket, bufs []spi.Buf, received, flags *uint32, fr
 	default:
 		return spi.WSAENOTCONN
 	}
-	request, errno := b.begin(e, ov, routine, thread)
+	o, errno := b.begin(h, ov, routine, thread)
 	if errno != 0 {
 		return errno
 	}
@@ -59,10 +59,10 @@ func (b *Base) receive(s spi.Socket, bufs []spi.Buf, received, flags *uint32, fr
 	if errno != spi.WSAEWOULDBLOCK || ov == nil && e.nonblocking.Load() {
 		q.mu.Unlock()
 		done.tell()
-		return b.atOnce(&h.descriptor, request, c.n, received, flags, errno)
+		return b.atOnce(o, c.n, received, flags, errno)
 	}
-	o := b.waiting(c, request)
-	o.flags, o.from, o.fromLen, o.handle = asked, from, fromLen, &h.descriptor
+	o = h.waiting(o, c)
+	o.flags, o.from, o.fromLen = asked, from, fromLen
 	if errno := o.listIn(&q.readers); errno != 0 {
 		q.mu.Unlock()
 		done.tell()
@@ -85,17 +85,22 @@ func (b *Base) receive(s spi.Socket, bufs []spi.Buf, received, flags *uint32, fr
 	return errno
 }
 
-// begin begins an overlapped operation of e; without ov there is none, and
-// nothing is allocated. WSAEINVAL (e is not an overlapped socket).
-func (b *Base) begin(e *Endpoint, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) (*Request, spi.Errno) {
+// begin begins an overlapped operation on h; without ov there is none, and its
+// op is nil. WSAEINVAL (not an overlapped socket).
+func (b *Base) begin(h *Handle[Endpoint], ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) (*op, spi.Errno) {
 	if ov == nil {
 		return nil, 0
 	}
-	if !e.overlapped {
+	if !h.Value.overlapped {
 		return nil, spi.WSAEINVAL
 	}
 	r, errno := b.BeginRequest(ov, routine, thread)
-	return &r, errno
+	if errno != 0 {
+		return nil, errno
+	}
+	o := opPool.Get().(*op)
+	o.request, o.handle = r, &h.descriptor
+	return o, 0
 }
 
 // checkReceive refuses the flags that no Endpoint supports.
@@ -110,12 +115,16 @@ func (e *Endpoint) checkReceive(flags uint32) spi.Errno {
 	return 0
 }
 
-// waiting returns the op of a call that must wait.
-func (b *Base) waiting(c cursor, request *Request) *op {
-	if request != nil {
-		return newRequest(c, *request)
+// waiting makes the op of a call that must wait: o is that of an overlapped
+// one, else nil.
+func (d *descriptor) waiting(o *op, c cursor) *op {
+	if o != nil {
+		o.capture(c)
+		return o
 	}
-	return newBlocked(c)
+	o = newBlocked(c)
+	o.handle = d
+	return o
 }
 
 // listIn puts the op into its list unless its descriptor is closed. The caller
@@ -136,17 +145,16 @@ func (o *op) listIn(l *opList) spi.Errno {
 func (b *Base) refused(o *op, errno spi.Errno) spi.Errno {
 	if o.request.overlapped() {
 		b.Fail(&o.request, errno)
-	} else {
-		o.release()
 	}
+	o.release()
 	return errno
 }
 
-// atOnce ends a call that need not wait, overlapped or not.
-func (b *Base) atOnce(d *descriptor, request *Request, n uint32, transferred, flags *uint32, errno spi.Errno) spi.Errno {
-	if request != nil && errno != 0 {
-		b.Fail(request, errno)
-		return errno
+// atOnce ends a call that need not wait; o is that of an overlapped one, else
+// nil.
+func (b *Base) atOnce(o *op, n uint32, transferred, flags *uint32, errno spi.Errno) spi.Errno {
+	if o != nil && errno != 0 {
+		return b.refused(o, errno)
 	}
 	if transferred != nil {
 		*transferred = n
@@ -157,8 +165,9 @@ func (b *Base) atOnce(d *descriptor, request *Request, n uint32, transferred, fl
 	if flags != nil {
 		*flags = 0
 	}
-	if request != nil {
-		b.Complete(d.Socket(), request, 0, n, 0)
+	if o != nil {
+		b.Complete(o.handle.Socket(), &o.request, 0, n, 0)
+		o.release()
 	}
 	return errno
 }
@@ -205,7 +214,7 @@ func (b *Base) send(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, to
 	if errno != 0 {
 		return errno
 	}
-	request, errno := b.begin(e, ov, routine, thread)
+	o, errno := b.begin(h, ov, routine, thread)
 	if errno != 0 {
 		return errno
 	}
@@ -227,11 +236,10 @@ func (b *Base) send(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, to
 	if errno != spi.WSAEWOULDBLOCK {
 		q.mu.Unlock()
 		done.tell()
-		return b.atOnce(&h.descriptor, request, c.n, sent, nil, errno)
+		return b.atOnce(o, c.n, sent, nil, errno)
 	}
-	o := b.waiting(c, request)
-	o.handle = &h.descriptor
-	o.to = address
+	o = h.waiting(o, c)
+	o.captureAddress(address)
 	if errno := o.listIn(&q.writers); errno != 0 {
 		q.mu.Unlock()
 		done.tell()
