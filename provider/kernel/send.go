@@ -215,6 +215,9 @@ func (d *descriptor) neverConnected() bool {
 	if connected(d.fd) {
 		return false
 	}
+	if listening, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); listening != 0 {
+		return true
+	}
 	found := pollNow(d.fd, unix.POLLIN|unix.POLLRDHUP)
 	return found&(unix.POLLIN|unix.POLLRDHUP|unix.POLLERR) == 0 && found&unix.POLLHUP != 0
 }
