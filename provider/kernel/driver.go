@@ -90,6 +90,7 @@ type provider struct {
 	table      slot.Direct[descriptor] // by file descriptor
 	waits      waiting
 	duplicates duplicates
+	extensions extensions
 	poller     poller
 }
 
@@ -108,6 +109,7 @@ func (m *module) startup(version uint16, data *spi.WSPData, info *spi.ProtocolIn
 	if m.running == nil {
 		p := &provider{module: m, dll: dll}
 		p.waits.init()
+		p.extensions.init(p)
 		p.findEntries(info)
 		m.running = p
 	}

@@ -59,6 +59,8 @@ func (d *descriptor) control(code uint32, in, out []byte) (int, spi.Errno) {
 		var b [8]byte
 		binary.NativeEndian.PutUint64(b[:], uint64(d.fd))
 		return outBytes(b[:], out)
+	case spi.SIO_GET_EXTENSION_FUNCTION_POINTER:
+		return d.p.extension(in, out)
 	case spi.SIO_ADDRESS_LIST_QUERY:
 		return d.addressList(out)
 	case spi.SIO_ROUTING_INTERFACE_QUERY:

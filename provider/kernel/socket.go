@@ -128,6 +128,8 @@ type descriptor struct {
 	fd   int
 	word atomic.Int32
 	lost atomic.Bool // somebody closed the number behind the provider's back
+
+	waiters *waiterLink // calls that wait; guarded by waiting.mu
 }
 
 const closed = 1 << 30

@@ -21,10 +21,18 @@ type waiter struct {
 	wake int // its eventfd
 
 	// Guarded by waiting.mu.
-	on     []*descriptor
-	one    [1]*descriptor // on, for a call on one socket
-	thread int            // set while a blocking hook is in use, else zero
-	reason spi.Errno      // why it was woken; zero when it was not
+	on     []waiterLink
+	one    [1]waiterLink // on, for a call on one socket
+	thread int           // set while a blocking hook is in use, else zero
+	reason spi.Errno     // why it was woken; zero when it was not
+}
+
+// waiterLink makes a call one of those that wait on a descriptor, so that
+// closing it finds them without looking at any other.
+type waiterLink struct {
+	w          *waiter
+	d          *descriptor
+	prev, next *waiterLink
 }
 
 // waiting is the calls that wait, and the eventfds kept for later ones.
@@ -58,13 +66,17 @@ func (w *waiting) begin(on ...*descriptor) (*waiter, spi.Errno) {
 		}
 		c = &waiter{wake: fd}
 	}
-	if len(on) == 1 {
-		c.one[0] = on[0]
-		c.on = c.one[:]
-	} else {
-		c.on = append([]*descriptor(nil), on...)
+	c.on = c.one[:]
+	if len(on) != 1 {
+		c.on = make([]waiterLink, len(on))
 	}
-	for _, d := range on {
+	for i, d := range on {
+		l := &c.on[i]
+		*l = waiterLink{w: c, d: d, next: d.waiters}
+		if l.next != nil {
+			l.next.prev = l
+		}
+		d.waiters = l
 		if d.isClosed() { // a closer that came first has not seen c
 			c.wakeLocked(spi.WSAEINTR)
 		}
@@ -82,7 +94,18 @@ func (w *waiting) finish(c *waiter) {
 		var count [8]byte
 		_, _ = unix.Read(c.wake, count[:])
 	}
-	c.on, c.one[0], c.thread, c.reason = nil, nil, 0, 0
+	for i := range c.on {
+		l := &c.on[i]
+		if l.prev != nil {
+			l.prev.next = l.next
+		} else {
+			l.d.waiters = l.next
+		}
+		if l.next != nil {
+			l.next.prev = l.prev
+		}
+	}
+	c.on, c.one[0], c.thread, c.reason = nil, waiterLink{}, 0, 0
 	if w.ended || len(w.spare) == maxSpare {
 		_ = unix.Close(c.wake)
 		return
@@ -109,13 +132,8 @@ func (w *waiting) woken(c *waiter) spi.Errno {
 func (w *waiting) closing(d *descriptor) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for c := range w.all {
-		for _, on := range c.on {
-			if on == d {
-				c.wakeLocked(spi.WSAEINTR)
-				break
-			}
-		}
+	for l := d.waiters; l != nil; l = l.next {
+		l.w.wakeLocked(spi.WSAEINTR)
 	}
 }
 
