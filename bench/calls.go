@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"upcall.dev/catalog"
-	"upcall.dev/layer"
 	"upcall.dev/spi"
 	"upcall.dev/ws2"
 )
@@ -22,11 +21,22 @@ func calls() []row {
 	}
 }
 
-// capture is a base provider that keeps the upcall table of its start and then
-// refuses, so that the table can be called without anything around it.
+// capture is a base provider that keeps what its start receives and then
+// refuses, so that upcalls can be called without anything around them.
 const capture = "bench-capture"
 
-var captured spi.UpcallTable
+var captured struct {
+	spi.UpcallTable
+	dll spi.DLL
+}
+
+// startCapture fills captured from a thread's DLL.
+func startCapture(th *ws2.Thread) error {
+	if _, err := th.Socket(spi.AF_INET, spi.SOCK_RDM, 200); !errors.Is(err, spi.WSAEPROVIDERFAILEDINIT) {
+		return fmt.Errorf("starting %s: %v", capture, err)
+	}
+	return nil
+}
 
 func init() {
 	spi.Register(spi.Driver{
@@ -39,17 +49,10 @@ func init() {
 			}}
 		},
 		Open: func(spi.Module) (spi.StartupFunc, error) {
-			return func(_ uint16, _ *spi.WSPData, _ *spi.ProtocolInfo, upcalls spi.UpcallTable, _ spi.DLL) (spi.Provider, spi.Errno) {
-				captured = upcalls
+			return func(_ uint16, _ *spi.WSPData, _ *spi.ProtocolInfo, upcalls spi.UpcallTable, dll spi.DLL) (spi.Provider, spi.Errno) {
+				captured.UpcallTable, captured.dll = upcalls, dll
 				return nil, spi.WSASYSNOTREADY
 			}, nil
-		},
-	})
-	layer.Register(layer.Definition{
-		Name:    "bench-pass",
-		Summary: "changes nothing",
-		New: func(next spi.Provider, _ spi.Options) (spi.Provider, error) {
-			return struct{ spi.Provider }{next}, nil
 		},
 	})
 }
@@ -69,8 +72,8 @@ func queryContext(handles int) func() (side, side, func(), error) {
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		if _, err := th.Socket(spi.AF_INET, spi.SOCK_RDM, 200); !errors.Is(err, spi.WSAEPROVIDERFAILEDINIT) {
-			return nil, nil, nil, fmt.Errorf("starting %s: %v", capture, err)
+		if err := startCapture(th); err != nil {
+			return nil, nil, nil, err
 		}
 		id := c.Entries()[0].CatalogEntryID
 		sockets := make([]spi.Socket, handles)
@@ -112,7 +115,7 @@ func passThrough() (side, side, func(), error) {
 	var times [2]side
 	var cleanups []func()
 	for i, layers := range []int{0, depth} {
-		c, err := catalog.Compose(catalog.Default(), "kernel", slices.Repeat([]catalog.Layer{{Name: "bench-pass"}}, layers))
+		c, err := catalog.Compose(catalog.Default(), "kernel", slices.Repeat([]catalog.Layer{passLayer}, layers))
 		if err != nil {
 			return nil, nil, nil, err
 		}

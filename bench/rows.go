@@ -2,4 +2,4 @@ package main
 
 import "slices"
 
-func rows() []row { return slices.Concat(calls(), transfers(), launched()) }
+func rows() []row { return slices.Concat(calls(), asyncs(), echoes(), transfers(), launched()) }
