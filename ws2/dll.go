@@ -52,6 +52,8 @@ type DLL struct {
 
 	handles handleTable
 	events  *slot.Table[wait.Event]
+	// eventsClosed counts them: what is remembered of handles holds while it stands.
+	eventsClosed atomic.Uint64
 
 	threads threadTable
 	unbound *Thread
@@ -81,6 +83,7 @@ func New(c Config) *DLL {
 	d.unbound.id.ThreadHandle, _ = d.threads.ids.Insert(&threadRef{thread: d.unbound, own: true}, 0)
 	d.windows.init()
 	d.ports.init()
+	d.strays.dll = d
 	d.notifications.init()
 	d.table = d.upcalls()
 	if c.CountUpcalls {

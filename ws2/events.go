@@ -1,6 +1,8 @@
 package ws2
 
 import (
+	"unsafe"
+
 	"upcall.dev/internal/wait"
 	"upcall.dev/spi"
 )
@@ -59,24 +61,78 @@ func (t *Thread) WSAWaitForMultipleEvents(events []spi.Event, all bool, millisec
 	if len(events) == 0 || len(events) > spi.WSA_MAXIMUM_WAIT_EVENTS {
 		return spi.WSA_WAIT_FAILED, t.fail(spi.WSA_INVALID_PARAMETER)
 	}
-	var array [spi.WSA_MAXIMUM_WAIT_EVENTS]*wait.Event
-	objects := array[:len(events)]
-	for i, ev := range events {
-		if objects[i] = t.dll.event(ev); objects[i] == nil {
+	var r wait.Result
+	if t.bound && !t.waited.inUse {
+		objects := t.waited.find(t.dll, events)
+		if objects == nil {
 			return spi.WSA_WAIT_FAILED, t.fail(spi.WSA_INVALID_HANDLE)
 		}
-	}
-	var r wait.Result
-	if t.bound {
+		t.waited.inUse = true
 		r = t.waiter.Wait(objects, all, timeoutOf(milliseconds), alertable)
+		t.waited.inUse = false
 	} else {
-		r = wait.For(objects, all, timeoutOf(milliseconds))
+		var array [spi.WSA_MAXIMUM_WAIT_EVENTS]*wait.Event
+		objects := array[:len(events)]
+		if !t.dll.findEvents(events, objects) {
+			return spi.WSA_WAIT_FAILED, t.fail(spi.WSA_INVALID_HANDLE)
+		}
+		if t.bound {
+			r = t.waiter.Wait(objects, all, timeoutOf(milliseconds), alertable)
+		} else {
+			r = wait.For(objects, all, timeoutOf(milliseconds))
+		}
 	}
 	code := waitCode(r)
 	if code == spi.WSA_WAIT_FAILED {
 		return code, t.fail(spi.WSA_INVALID_HANDLE)
 	}
 	return code, nil
+}
+
+// findEvents looks up every handle, and reports false when one is no event.
+func (d *DLL) findEvents(events []spi.Event, objects []*wait.Event) bool {
+	for i, ev := range events {
+		if objects[i] = d.event(ev); objects[i] == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// waited is the array of a thread's latest wait with its event objects, since
+// threads mostly wait for the same events again.
+type waited struct {
+	handles [spi.WSA_MAXIMUM_WAIT_EVENTS]spi.Event
+	objects [spi.WSA_MAXIMUM_WAIT_EVENTS]*wait.Event
+	n       int    // 0 when there is none
+	closed  uint64 // DLL.eventsClosed before the handles were looked up
+	inUse   bool   // by a wait that runs; an APC in it may wait too
+}
+
+// find returns the objects of events, nil when one is no event.
+func (w *waited) find(d *DLL, events []spi.Event) []*wait.Event {
+	n := len(events)
+	closed := d.eventsClosed.Load()
+	if n == w.n && closed == w.closed && sameHandles(events, w.handles[:n]) {
+		return w.objects[:n]
+	}
+	if n < w.n {
+		clear(w.objects[n:w.n])
+	}
+	w.n = 0
+	if !d.findEvents(events, w.objects[:n]) {
+		clear(w.objects[:n])
+		return nil
+	}
+	copy(w.handles[:], events)
+	w.n, w.closed = n, closed
+	return w.objects[:n]
+}
+
+// sameHandles is slices.Equal by one comparison of memory.
+func sameHandles(a, b []spi.Event) bool {
+	return unsafe.String((*byte)(unsafe.Pointer(&a[0])), len(a)*int(unsafe.Sizeof(a[0]))) ==
+		unsafe.String((*byte)(unsafe.Pointer(&b[0])), len(b)*int(unsafe.Sizeof(b[0])))
 }
 
 // waitCode returns what Windows returns for a wait.

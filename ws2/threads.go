@@ -25,8 +25,9 @@ type Thread struct {
 	osID         int
 	binds        int
 	lastError    spi.Errno
-	openType     int32         // SO_OPENTYPE
-	waiter       *wait.Waiter  // Queue may be called from anywhere
+	openType     int32        // SO_OPENTYPE
+	waiter       *wait.Waiter // Queue may be called from anywhere
+	waited       waited
 	worker       *port.Worker  // nil before the first use of a completion port
 	queue        *window.Queue // nil before the first window
 	hook         func() bool   // nil: the default

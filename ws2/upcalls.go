@@ -63,6 +63,7 @@ func (d *DLL) wpuCloseEvent(ev spi.Event) spi.Errno {
 	if e == nil {
 		return spi.WSA_INVALID_HANDLE
 	}
+	d.eventsClosed.Add(1)
 	e.Close()
 	return 0
 }
@@ -280,8 +281,10 @@ func (d *DLL) wpuCompleteOverlappedRequest(s spi.Socket, ov *spi.Overlapped, sta
 	if ev.Untagged() != spi.InvalidEvent {
 		d.wpuSetEvent(ev)
 	}
-	if a := sock.port.Load(); a != nil && !ev.Tagged() {
-		a.queue(ov, status, transferred)
+	if !ev.Tagged() {
+		if a := d.association(sock); a != nil {
+			a.queue(ov, status, transferred)
+		}
 	}
 	return 0
 }
