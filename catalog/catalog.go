@@ -48,6 +48,7 @@ type Catalog struct {
 	serial       uint64
 	categories   map[spi.GUID]uint32 // LSP_ bits of layers
 	applications []application
+	namespaces   []Namespace
 }
 
 // New returns an empty catalog.
@@ -64,6 +65,7 @@ func (c *Catalog) Clone() *Catalog {
 	clone.entries = slices.Clone(c.entries)
 	clone.categories = maps.Clone(c.categories)
 	clone.applications = slices.Clone(c.applications)
+	clone.namespaces = slices.Clone(c.namespaces)
 	return &clone
 }
 

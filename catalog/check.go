@@ -41,6 +41,7 @@ func (c *Catalog) Check() []Problem {
 		}
 	}
 	k.providers()
+	k.namespaces()
 	if !slices.ContainsFunc(c.entries, (*Entry).Base) {
 		k.add("the catalog", "has no base provider, so that no socket can be made: \"upcall catalog reset\" restores them")
 	}
@@ -158,22 +159,27 @@ func (k *checker) providers() {
 	}
 }
 
+// sharedObject finds out whether a shared object can be had.
+func (k *checker) sharedObject(subject, path string) {
+	path = ExpandPath(path)
+	if filepath.IsAbs(path) {
+		if info, err := os.Stat(path); err != nil {
+			k.add(subject, "cannot be loaded (%v): put the file there, or remove the provider", cause(err))
+		} else if !info.Mode().IsRegular() {
+			k.add(subject, "is not a file that can be loaded: name the shared object itself")
+		}
+	} else if strings.Contains(path, "%") {
+		k.add(subject, "names an environment variable that is not set: set it, or write the whole path")
+	} else if strings.ContainsRune(path, filepath.Separator) {
+		k.add(subject, "has a path that is another file in each directory that a program is started in: write the whole path")
+	}
+}
+
 // code finds out whether a provider's code can be had.
 func (k *checker) code(subject string, e *Entry) {
 	name, options, isGo, err := spi.ParseGoPath(e.Path)
 	if !isGo {
-		path := ExpandPath(e.Path)
-		if filepath.IsAbs(path) {
-			if info, err := os.Stat(path); err != nil {
-				k.add(subject, "cannot be loaded (%v): put the file there, or remove the provider", cause(err))
-			} else if !info.Mode().IsRegular() {
-				k.add(subject, "is not a file that can be loaded: name the shared object itself")
-			}
-		} else if strings.Contains(path, "%") {
-			k.add(subject, "names an environment variable that is not set: set it, or write the whole path")
-		} else if strings.ContainsRune(path, filepath.Separator) {
-			k.add(subject, "has a path that is another file in each directory that a program is started in: write the whole path")
-		}
+		k.sharedObject(subject, e.Path)
 		return
 	}
 	if err == nil {

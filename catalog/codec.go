@@ -29,6 +29,7 @@ const fileHeader = `# The catalog of Upcall: which socket providers are installe
 #                    kind = 'base'   a transport
 #                    kind = 'layer'  stands for a layer, chains name it
 #                    kind = 'chain'  entry ids, topmost layer first, base last
+#   [[namespace]]    what looks names up, asked in this order
 #   [[application]]  which categories of layers a program may load
 #   [end]            must come last: it shows that the file is whole
 
@@ -41,6 +42,7 @@ type document struct {
 	NextID       uint64             `toml:"next_id" comment:"the id of the next new entry; ids are never used twice"`
 	Providers    []providerTable    `toml:"provider,omitempty"`
 	Entries      []entryTable       `toml:"entry,omitempty"`
+	Namespaces   []namespaceTable   `toml:"namespace,omitempty"`
 	Applications []applicationTable `toml:"application,omitempty"`
 	End          *struct{}          `toml:"end"`
 }
@@ -81,6 +83,15 @@ type applicationTable struct {
 	Categories []category `toml:"categories"`
 }
 
+type namespaceTable struct {
+	ID        spi.GUID  `toml:"id"`
+	Name      string    `toml:"name"`
+	Path      string    `toml:"path"`
+	Namespace nameSpace `toml:"namespace"`
+	Version   uint32    `toml:"version,omitempty"`
+	Inactive  bool      `toml:"inactive,omitempty"`
+}
+
 // Values that the file has by name. Parsing them as text gives their errors a
 // line number.
 type (
@@ -91,6 +102,7 @@ type (
 	serviceFlag  uint32
 	providerFlag uint32
 	category     uint32
+	nameSpace    uint32
 )
 
 const (
@@ -117,6 +129,14 @@ func (k *kind) UnmarshalText(text []byte) error {
 func (f family) MarshalText() ([]byte, error)     { return []byte(FamilyName(int32(f))), nil }
 func (t socketType) MarshalText() ([]byte, error) { return []byte(SocketTypeName(int32(t))), nil }
 func (p protocol) MarshalText() ([]byte, error)   { return []byte(ProtocolName(int32(p))), nil }
+
+func (n nameSpace) MarshalText() ([]byte, error) { return []byte(NamespaceName(uint32(n))), nil }
+
+func (n *nameSpace) UnmarshalText(text []byte) error {
+	value, err := parseNumber(namespaceNames, string(text))
+	*n = nameSpace(value)
+	return err
+}
 
 func (f *family) UnmarshalText(text []byte) error     { return setNumber(f, familyNames, text) }
 func (t *socketType) UnmarshalText(text []byte) error { return setNumber(t, typeNames, text) }
@@ -188,6 +208,11 @@ func (c *Catalog) Encode() ([]byte, error) {
 			Path: a.path, Arguments: a.extra, Categories: splitBits[category](categoryNames, a.categories),
 		})
 	}
+	for _, n := range c.namespaces {
+		doc.Namespaces = append(doc.Namespaces, namespaceTable{
+			ID: n.ID, Name: n.Identifier, Path: n.Path, Namespace: nameSpace(n.NameSpace), Version: n.Version, Inactive: !n.Active,
+		})
+	}
 	if err := doc.tooMany(); err != nil {
 		return nil, err
 	}
@@ -200,7 +225,7 @@ func (c *Catalog) Encode() ([]byte, error) {
 
 // tooMany bounds the time that a file can take to read and to check.
 func (d *document) tooMany() error {
-	for name, n := range map[string]int{"entry": len(d.Entries), "provider": len(d.Providers), "application": len(d.Applications)} {
+	for name, n := range map[string]int{"entry": len(d.Entries), "provider": len(d.Providers), "application": len(d.Applications), "namespace": len(d.Namespaces)} {
 		if n > maxTables {
 			return fmt.Errorf("there are %d [[%s]], and %d are possible", n, name, maxTables)
 		}
@@ -304,6 +329,16 @@ func Parse(text []byte) (*Catalog, error) {
 		if c.SetApplicationCategory(a.Path, a.Arguments, joinBits(a.Categories), nil) != 0 {
 			return nil, fmt.Errorf("an [[application]] needs a path: %s", oneLine(a.Path))
 		}
+	}
+	for _, t := range doc.Namespaces {
+		n := Namespace{ID: t.ID, Identifier: t.Name, Path: t.Path, NameSpace: uint32(t.Namespace), Version: t.Version, Active: !t.Inactive}
+		if !n.valid() {
+			return nil, fmt.Errorf("namespace %s (%s) needs an id that is not zero, a name, a path and a namespace", t.ID, oneLine(t.Name))
+		}
+		if c.indexOfNamespace(t.ID) >= 0 {
+			return nil, fmt.Errorf("there are two [[namespace]] with the id %s", t.ID)
+		}
+		c.namespaces = append(c.namespaces, n)
 	}
 	return c, nil
 }

@@ -14,7 +14,7 @@ const firstDriver = "kernel"
 
 // Default returns the catalog of a machine on which nobody installed anything:
 // the base entries of every registered driver, the kernel's first and the
-// others by name. It panics when a driver's protocols cannot be installed, for
+// others by name, and every registered namespace provider by rank. It panics when a driver's protocols cannot be installed, for
 // that is a mistake in the program.
 func Default() *Catalog {
 	drivers := spi.Drivers()
@@ -33,6 +33,11 @@ func Default() *Catalog {
 			continue
 		}
 		if err := c.installBase(d); err != nil {
+			panic("catalog: " + err.Error())
+		}
+	}
+	for _, d := range spi.NamespaceDrivers() {
+		if err := c.InstallNamespaceDriver(d, nil); err != nil {
 			panic("catalog: " + err.Error())
 		}
 	}

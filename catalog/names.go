@@ -126,6 +126,14 @@ var typeNames = []number{
 
 var protocolNames = []number{{spi.IPPROTO_ICMP, "ICMP"}, {spi.IPPROTO_TCP, "TCP"}, {spi.IPPROTO_UDP, "UDP"}}
 
+var namespaceNames = []number{
+	{spi.NS_DNS, "DNS"}, {spi.NS_NETBT, "NETBT"}, {spi.NS_WINS, "WINS"}, {spi.NS_NLA, "NLA"}, {spi.NS_BTH, "BTH"},
+	{spi.NS_NTDS, "NTDS"}, {spi.NS_EMAIL, "EMAIL"}, {spi.NS_PNRPNAME, "PNRPNAME"}, {spi.NS_PNRPCLOUD, "PNRPCLOUD"},
+}
+
+// NamespaceName returns a namespace's name without NS_, or its number.
+func NamespaceName(nameSpace uint32) string { return numberName(namespaceNames, int32(nameSpace)) }
+
 // FamilyName returns an address family's name without AF_, or its number.
 func FamilyName(family int32) string { return numberName(familyNames, family) }
 

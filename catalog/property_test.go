@@ -80,7 +80,44 @@ func TestOperationsKeepThePromises(t *testing.T) {
 				n := rapid.Uint32().Draw(t, "categories")
 				do(t, func() spi.Errno { return c.SetApplicationCategory(path, extra, n, nil) })
 			},
+			"install namespace": func(t *rapid.T) {
+				name := rapid.OneOf(rapid.StringMatching("[a-z]{0,3}"), rapid.String()).Draw(t, "name")
+				space := rapid.SampledFrom([]uint32{spi.NS_ALL, spi.NS_DNS, 0xfffffff0}).Draw(t, "space")
+				do(t, func() spi.Errno {
+					return c.InstallNameSpace(name, "/n.so", space, rapid.Uint32().Draw(t, "version"), drawGUID(t))
+				})
+			},
+			"uninstall namespace": func(t *rapid.T) {
+				id := drawGUID(t)
+				do(t, func() spi.Errno { return c.UnInstallNameSpace(id) })
+				if _, there := c.LookupNamespace(id); there {
+					t.Fatal("it is still there")
+				}
+			},
+			"enable namespace": func(t *rapid.T) {
+				id, on := drawGUID(t), rapid.Bool().Draw(t, "on")
+				do(t, func() spi.Errno { return c.EnableNSProvider(id, on) })
+				if n, there := c.LookupNamespace(id); there && n.Active != on {
+					t.Fatal("it is not as it was told")
+				}
+			},
+			"order namespaces": func(t *rapid.T) {
+				ids := rapid.SliceOfN(rapid.Custom(drawGUID), 0, 3).Draw(t, "ids")
+				if rapid.Bool().Draw(t, "all") && len(c.namespaces) > 0 {
+					ids = rapid.Permutation(namespaceIDs(c)).Draw(t, "permutation")
+				}
+				do(t, func() spi.Errno {
+					code := c.WriteNameSpaceOrder(ids)
+					if code == 0 && !slices.Equal(namespaceIDs(c), ids) {
+						t.Fatalf("order %v, want %v", namespaceIDs(c), ids)
+					}
+					return code
+				})
+			},
 			"": func(t *rapid.T) {
+				if seen := namespaceIDs(c); len(seen) != len(slices.Compact(slices.SortedFunc(slices.Values(seen), func(a, b spi.GUID) int { return int(a.Data1) - int(b.Data1) }))) {
+					t.Fatalf("one namespace provider twice: %v", seen)
+				}
 				ids, paths := map[uint32]bool{}, map[spi.GUID]string{}
 				visible := 0
 				for _, e := range c.Entries() {
@@ -187,6 +224,13 @@ func idsOf(c *Catalog) []uint32 {
 	ids := make([]uint32, 0, c.Len())
 	for _, e := range c.entries {
 		ids = append(ids, e.CatalogEntryID)
+	}
+	return ids
+}
+
+func namespaceIDs(c *Catalog) (ids []spi.GUID) {
+	for _, n := range c.namespaces {
+		ids = append(ids, n.ID)
 	}
 	return ids
 }
