@@ -1,6 +1,7 @@
 package nonifs
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -19,16 +20,27 @@ import (
 // WPUCompleteOverlappedRequest, or its routine queued by WPUQueueApc. A closed
 // handle goes back to the DLL after the last such completion.
 //
+// How the Layer learns of the end depends on the client. If the handle has a
+// completion port, and the operation neither event nor routine, the lower one
+// has no event either: its packet comes to the Layer on the thread that
+// dequeues from the client's port (CompleteWith). Otherwise the lower operation
+// has an event of RegisterWait, and a goroutine of the Layer passes the outcome
+// on.
+//
 // Lock order: a mapped socket's mutex, then those of Layer.
 type Layer struct {
 	Host
 	handles *Handles[mapped]
 	config  LayerConfig
 	work    worker
+	own     ownFunctions
+	onLane  sync.Pool // *lowerOp without an event
 
-	mu       sync.Mutex // guards what follows; a leaf lock
-	nexts    []spi.Provider
 	observer atomic.Pointer[func(*Transfer)]
+
+	mu     sync.Mutex // guards what follows; a leaf lock
+	belows map[LayerLink]*below
+	closed map[*Handle[mapped]]struct{} // sockets with operations that are not over
 }
 
 // LayerLink is one chain entry as the layer sees it; layer.Link is one.
@@ -48,6 +60,10 @@ type LayerConfig struct {
 	// Cleanup, if not nil, undoes one start of the next providers. Each
 	// WSPCleanup calls it, the last one after every socket is closed.
 	Cleanup func() spi.Errno
+	// Without are extension functions that the layer cannot support, such as
+	// WSAID_TRANSMITFILE where it changes what is sent:
+	// SIO_GET_EXTENSION_FUNCTION_POINTER gives WSAEOPNOTSUPP for them.
+	Without []spi.GUID
 }
 
 // NewLayer returns a Layer. Call [Host.Start] with each WSPStartup.
@@ -55,21 +71,33 @@ func NewLayer(c LayerConfig) *Layer {
 	l := &Layer{config: c}
 	l.handles = NewHandles[mapped](&l.Host)
 	l.work.layer = l
+	l.onLane.New = func() any { return new(lowerOp) }
+	l.own.init(l)
 	return l
 }
 
 // mapped is one socket of a Layer.
 type mapped struct {
-	link  LayerLink
-	next  spi.Provider
+	below *below
+	next  spi.Provider // below.next
 	lower spi.Socket
 	// overlapped is the client's WSA_FLAG_OVERLAPPED; the lower socket always
 	// has it.
 	overlapped bool
 	closing    atomic.Bool
+	lane       atomic.Uint32
 
-	mu    sync.Mutex // guards async
-	async *asyncSelection
+	mu          sync.Mutex // guards what follows
+	first, last *lowerOp   // operations that somebody holds
+	unfinished  bool       // listed in Layer.closed
+	async       *asyncSelection
+}
+
+// below is a chain entry of a Layer, with what is known of its next provider.
+type below struct {
+	link  LayerLink
+	next  spi.Provider
+	found found
 }
 
 // Lower returns the next provider and its socket under the handle s, for a
@@ -95,10 +123,10 @@ func (l *Layer) lookup(s spi.Socket) (*Handle[mapped], spi.Errno) {
 
 // adopt makes a handle for a new lower socket, which it closes on failure.
 func (l *Layer) adopt(link LayerLink, lower spi.Socket, overlapped bool) (*Handle[mapped], spi.Errno) {
-	next := link.Next()
-	h, errno := l.handles.Create(link.Entry().CatalogEntryID, &mapped{link: link, next: next, lower: lower, overlapped: overlapped})
+	b := l.below(link)
+	h, errno := l.handles.Create(link.Entry().CatalogEntryID, &mapped{below: b, next: b.next, lower: lower, overlapped: overlapped})
 	if errno != 0 {
-		next.WSPCloseSocket(lower)
+		b.next.WSPCloseSocket(lower)
 		return nil, errno
 	}
 	return h, 0
@@ -111,7 +139,7 @@ func (l *Layer) WSPSocket(af, typ, protocol int32, info *spi.ProtocolInfo, g spi
 	if errno != 0 {
 		return spi.InvalidSocket, errno
 	}
-	l.note(link.Next())
+	l.below(link) // for WSPCancelBlockingCall
 	lower, errno := link.Next().WSPSocket(af, typ, protocol, link.Below(info), g, flags|spi.WSA_FLAG_OVERLAPPED)
 	if errno != 0 {
 		return spi.InvalidSocket, errno
@@ -124,22 +152,31 @@ func (l *Layer) WSPSocket(af, typ, protocol int32, info *spi.ProtocolInfo, g spi
 	return h.Socket(), 0
 }
 
-// note remembers the next providers, for calls that name no socket.
-func (l *Layer) note(next spi.Provider) {
+// below returns what the Layer keeps of a chain entry.
+func (l *Layer) below(link LayerLink) *below {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, known := range l.nexts {
-		if known == next {
-			return
+	b := l.belows[link]
+	if b == nil {
+		b = &below{link: link, next: link.Next()}
+		if l.belows == nil {
+			l.belows = map[LayerLink]*below{}
 		}
+		l.belows[link] = b
 	}
-	l.nexts = append(l.nexts, next)
+	return b
 }
 
-func (l *Layer) known() []spi.Provider {
+// nexts returns the next providers, for calls that name no socket.
+func (l *Layer) nexts() (all []spi.Provider) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.nexts[:len(l.nexts):len(l.nexts)]
+	for _, b := range l.belows {
+		if !slices.Contains(all, b.next) {
+			all = append(all, b.next)
+		}
+	}
+	return all
 }
 
 // WSPAccept accepts below and makes a handle over the new socket.
@@ -169,7 +206,7 @@ func (l *Layer) inheriting(from *Handle[mapped], lower spi.Socket, errno spi.Err
 	if errno != 0 {
 		return spi.InvalidSocket, errno
 	}
-	h, errno := l.adopt(from.Value.link, lower, from.Value.overlapped)
+	h, errno := l.adopt(from.Value.below.link, lower, from.Value.overlapped)
 	if errno != 0 {
 		return spi.InvalidSocket, errno
 	}
@@ -191,7 +228,7 @@ func (l *Layer) WSPDuplicateSocket(s spi.Socket, pid uint32, info *spi.ProtocolI
 	if errno := h.Value.next.WSPDuplicateSocket(h.Value.lower, pid, &below); errno != 0 {
 		return errno
 	}
-	*info = *h.Value.link.Entry()
+	*info = *h.Value.below.link.Entry()
 	info.ProviderReserved = below.ProviderReserved
 	return 0
 }
@@ -207,12 +244,14 @@ func (l *Layer) WSPCloseSocket(s spi.Socket) spi.Errno {
 	if !m.closing.CompareAndSwap(false, true) {
 		return spi.WSAENOTSOCK
 	}
-	if errno := m.next.WSPCloseSocket(m.lower); errno != 0 {
+	if errno = m.next.WSPCloseSocket(m.lower); errno != 0 {
 		m.closing.Store(false)
 		return errno
 	}
 	l.endAsync(m)
-	return l.handles.Close(h)
+	errno = l.handles.Close(h)
+	l.list(h)
+	return errno
 }
 
 // WSPCleanup undoes one WSPStartup. The last one closes what is left, by a
@@ -232,6 +271,9 @@ func (l *Layer) WSPCleanup() spi.Errno {
 	}
 	if last {
 		l.work.stop()
+		l.mu.Lock()
+		l.belows = nil
+		l.mu.Unlock()
 	}
 	return errno
 }
@@ -246,6 +288,7 @@ func (l *Layer) reset(h *Handle[mapped]) {
 	m.next.WSPCloseSocket(m.lower)
 	l.endAsync(m)
 	l.handles.Close(h)
+	l.list(h)
 }
 
 // WSPGetSockOpt answers SO_PROTOCOL_INFOW with the chain entry.
@@ -257,7 +300,7 @@ func (l *Layer) WSPGetSockOpt(s spi.Socket, level, name int32, val []byte, valLe
 	if level != spi.SOL_SOCKET || name != spi.SO_PROTOCOL_INFOW {
 		return h.Value.next.WSPGetSockOpt(h.Value.lower, level, name, val, valLen)
 	}
-	return storeInfo(h.Value.link.Entry(), val, valLen)
+	return storeInfo(h.Value.below.link.Entry(), val, valLen)
 }
 
 func storeInfo(info *spi.ProtocolInfo, val []byte, valLen *int32) spi.Errno {
@@ -269,30 +312,35 @@ func storeInfo(info *spi.ProtocolInfo, val []byte, valLen *int32) spi.Errno {
 }
 
 // WSPSetSockOpt sets an option below; the listening handle that
-// SO_UPDATE_ACCEPT_CONTEXT names is translated.
+// SO_UPDATE_ACCEPT_CONTEXT names is translated, and its selection of messages
+// inherited.
 func (l *Layer) WSPSetSockOpt(s spi.Socket, level, name int32, val []byte) spi.Errno {
 	h, errno := l.lookup(s)
 	if errno != 0 {
 		return errno
 	}
+	var from *Handle[mapped]
 	var lower spi.Socket
 	if level == spi.SOL_SOCKET && name == spi.SO_UPDATE_ACCEPT_CONTEXT && len(val) == int(unsafe.Sizeof(lower)) {
 		var listening spi.Socket
 		copy(unsafe.Slice((*byte)(unsafe.Pointer(&listening)), len(val)), val)
-		from, errno := l.lookup(listening)
-		if errno != 0 {
+		if from, errno = l.lookup(listening); errno != 0 {
 			return errno
 		}
 		lower = from.Value.lower
 		val = unsafe.Slice((*byte)(unsafe.Pointer(&lower)), len(val))
 	}
-	return h.Value.next.WSPSetSockOpt(h.Value.lower, level, name, val)
+	errno = h.Value.next.WSPSetSockOpt(h.Value.lower, level, name, val)
+	if errno == 0 && from != nil {
+		l.inheritAsync(from, h)
+	}
+	return errno
 }
 
 // WSPCancelBlockingCall names no socket: the next provider in which the thread
 // is blocked succeeds.
 func (l *Layer) WSPCancelBlockingCall() spi.Errno {
-	for _, next := range l.known() {
+	for _, next := range l.nexts() {
 		if next.WSPCancelBlockingCall() == 0 {
 			return 0
 		}

@@ -18,8 +18,9 @@ type worker struct {
 	wake    chan struct{} // capacity 1; nil while the goroutine does not run
 	done    chan struct{}
 	closing bool
-	ops     *lowerOp // operations that have not ended
-	free    []*waitEvent
+	spare   []func()     // the memory of tasks that have run
+	ops     *lowerOp     // operations to use again
+	free    []*waitEvent // likewise
 }
 
 // waitEvent is an event of the DLL's that queues a task each time it is set. It
@@ -39,10 +40,7 @@ func (e *waitEvent) arm(task func()) {
 // event returns an event that queues task whenever it is set.
 func (w *worker) event(task func()) (*waitEvent, spi.Errno) {
 	w.mu.Lock()
-	if w.wake == nil {
-		w.wake, w.done, w.closing = make(chan struct{}, 1), make(chan struct{}), false
-		go w.run(w.wake, w.done)
-	}
+	w.begin()
 	if n := len(w.free); n > 0 {
 		e := w.free[n-1]
 		w.free = w.free[:n-1]
@@ -65,6 +63,14 @@ func (w *worker) event(task func()) (*waitEvent, spi.Errno) {
 	}
 	e.event = ev
 	return e, 0
+}
+
+// begin starts the goroutine if it does not run. The caller holds mu.
+func (w *worker) begin() {
+	if w.wake == nil {
+		w.wake, w.done, w.closing = make(chan struct{}, 1), make(chan struct{}), false
+		go w.run(w.wake, w.done)
+	}
 }
 
 // recycle keeps an event whose task will not be queued again.
@@ -94,66 +100,66 @@ func (w *worker) run(wake, done chan struct{}) {
 	for range wake {
 		w.mu.Lock()
 		tasks := w.tasks
-		w.tasks = nil
+		w.tasks, w.spare = w.spare[:0], nil
 		closing := w.closing
 		w.mu.Unlock()
-		for _, task := range tasks {
+		for i, task := range tasks {
+			tasks[i] = nil
 			task()
 		}
+		w.mu.Lock()
+		if cap(tasks) <= mostSpare {
+			w.spare = tasks
+		}
+		w.mu.Unlock()
 		if closing && len(tasks) == 0 {
 			return
 		}
 	}
 }
 
-// add lists an operation and gives it an event.
-func (w *worker) add(op *lowerOp) spi.Errno {
-	e, errno := w.event(func() {
-		if op.finish() {
-			w.recycle(op.event)
-		}
-	})
-	if errno != 0 {
-		return errno
-	}
-	op.event, op.ov.HEvent = e, e.event
+// operation returns an operation with an event. The event is tagged, so that
+// it queues no packet where the lower socket has a lane.
+func (w *worker) operation() (*lowerOp, spi.Errno) {
 	w.mu.Lock()
-	op.next = w.ops
-	if w.ops != nil {
-		w.ops.prev = op
+	w.begin()
+	op := w.ops
+	if op != nil {
+		w.ops, op.next = op.next, nil
 	}
-	w.ops = op
 	w.mu.Unlock()
-	return 0
+	if op != nil {
+		return op, 0
+	}
+	op = &lowerOp{}
+	op.task = op.settle
+	ev, errno := w.layer.DLL().RegisterWait(op.signal)
+	if errno != 0 {
+		return nil, errno
+	}
+	op.event, op.ov.HEvent = ev, ev|1
+	return op, 0
 }
 
-// forget takes an operation that has ended off the list.
-func (w *worker) forget(op *lowerOp) {
+// keep takes back an operation that nobody holds.
+func (w *worker) keep(op *lowerOp) {
+	w.layer.Upcalls().WPUResetEvent(op.event)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if op.prev != nil {
-		op.prev.next = op.next
-	} else if w.ops == op {
-		w.ops = op.next
-	}
-	if op.next != nil {
-		op.next.prev = op.prev
-	}
-	op.next, op.prev = nil, nil
+	op.next, w.ops = w.ops, op
 }
 
+// mostSpare bounds the memory kept for tasks.
+const mostSpare = 1 << 12
+
 // stop ends the worker after the next providers are cleaned up: operations that
-// nobody completed any more end as aborted.
+// nobody has completed end as aborted.
 func (w *worker) stop() {
 	w.mu.Lock()
 	wake, done := w.wake, w.done
-	if wake == nil {
-		w.mu.Unlock()
-		return
-	}
 	w.closing = true
 	w.mu.Unlock()
-	for running := true; running; {
+	for running := wake != nil; running; {
 		select {
 		case wake <- struct{}{}: // until it finds no task
 		case <-done:
@@ -162,18 +168,12 @@ func (w *worker) stop() {
 	}
 	w.mu.Lock()
 	w.wake = nil
-	free := w.free
-	w.free, w.tasks = nil, nil
-	var left []*lowerOp
-	for op := w.ops; op != nil; op = op.next {
-		left = append(left, op)
-	}
+	free, ops := w.free, w.ops
+	w.free, w.ops, w.tasks = nil, nil, nil
 	w.mu.Unlock()
-	for _, op := range left {
-		if op.claimed.CompareAndSwap(false, true) {
-			op.tell(spi.WSA_OPERATION_ABORTED, 0, 0)
-			w.layer.Upcalls().WPUCloseEvent(op.event.event)
-		}
+	w.layer.abort()
+	for ; ops != nil; ops = ops.next {
+		w.layer.Upcalls().WPUCloseEvent(ops.event)
 	}
 	for _, e := range free {
 		w.layer.Upcalls().WPUCloseEvent(e.event)
