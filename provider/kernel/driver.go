@@ -91,6 +91,7 @@ type provider struct {
 	waits      waiting
 	duplicates duplicates
 	extensions extensions
+	results    results
 	poller     poller
 }
 

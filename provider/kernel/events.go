@@ -124,6 +124,7 @@ func (d *descriptor) closeEvents(last bool) {
 	}
 	d.p.poller.forget(d, heir)
 	if o := d.pending.Load(); o != nil {
+		o.leave(d, heir)
 		o.abort(d, !d.p.ended.Load())
 	}
 }

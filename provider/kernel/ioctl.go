@@ -28,16 +28,19 @@ func (p *provider) WSPIoctl(s spi.Socket, code uint32, in, out []byte, returned 
 		*returned = uint32(n)
 		return e
 	}
-	op, e := d.newOperation(nil, ov, routine, thread)
+	o, op, e := d.begin(ov, routine, thread)
 	if e != 0 {
 		return e
 	}
+	o.mu.Unlock() // a control code may end other operations
 	n, e := d.control(code, in, out)
 	op.n = n
 	if returned != nil {
 		*returned = uint32(n)
 	}
-	op.complete(e, 0, e == 0)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.conclude(op, e, 0)
 	return e
 }
 

@@ -3,230 +3,317 @@
 package kernel
 
 import (
-	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"upcall.dev/spi"
 )
 
-// Overlapped receives and sends of a socket wait in two queues, first in first
-// out. The caller tries at once; the poller's goroutine goes on whenever
-// something happens. Completion is native: the provider stores the result and
-// signals by itself, for a file descriptor is no handle of the host's.
+// Overlapped operations of a socket wait in queues, first in first out. The
+// caller tries at once. Whoever watches the descriptor goes on when something
+// happens: the client's completion port, inside the call that dequeues, or the
+// poller's goroutine, when there is no port or the client may wait in another
+// way. Completion is native: the provider stores the result and indicates by
+// itself, for a file descriptor is no handle of the host's.
 
-// operations is the overlapped operations of one socket.
+// operations is the overlapped operations of one socket, and what is known of
+// its readiness.
 type operations struct {
-	// mu guards the queues, and the attempts to serve them, so that data stays
-	// in order. WPUSetEvent and WPUQueueApc are called under it, so that
-	// indications do too.
+	// mu guards what follows, and the attempts to serve the queues, so that data
+	// stays in order. Inside it are taken: the socket's selection and lock, the
+	// poller's lock, another socket's mu from a listening one's, and leaf upcalls,
+	// which tell the client in the order of completion.
 	mu       sync.Mutex
-	receives []*operation
-	sends    []*operation
-}
+	receives queue // receives and accepts
+	sends    queue // sends, connects, and what follows the data
+	notices  queue // what the socket's readiness does not end
+	free     *operation
+	spare    int
 
-// operation is one that waits.
-type operation struct {
-	ov      *spi.Overlapped
-	routine spi.CompletionRoutine
-	thread  spi.ThreadID
-	through *descriptor // the handle it was started on
-	done    chan struct{}
+	// The socket is watched edge-triggered: an attempt that finds nothing, or
+	// less than it asked for, need not be repeated before the next event. Without
+	// a port it is all the same, for the poller's event may be late.
+	readable, writable bool
+	hangup             bool // the end or an error was seen: no event may follow it
+	urgent             bool // a receive may stop at urgent data, short of what is there
+	inq                bool // TCP_INQ is on: receives tell what is left
 
-	bufs   []spi.Buf // the operation's own copy
-	native int
-	n      int // bytes transferred so far
+	watch    *portWatch // the client's completion port; nil without one
+	polled   bool       // the poller watches
+	collects *portWatch // while its Ready runs: packets go to done
+	done     []spi.Completion
 
-	// One of the two.
-	to      *sockaddr
-	receive *receiving
-}
-
-// newOperation checks what overlapped operations have in common and takes a
-// copy of what the caller may change. It marks ov as in progress.
-func (d *descriptor) newOperation(bufs []spi.Buf, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) (*operation, spi.Errno) {
-	if !d.has(fOverlapped) || routine != nil && thread == nil {
-		return nil, spi.WSAEINVAL
-	}
-	op := &operation{ov: ov, routine: routine, through: d, bufs: slices.Clone(bufs), done: make(chan struct{})}
-	if routine != nil {
-		op.thread = *thread
-	} else if ev := ov.HEvent.Untagged(); ev != spi.InvalidEvent {
-		if e := d.p.upcalls.Load().WPUResetEvent(ev); e != 0 {
-			return nil, e
-		}
-	}
-	ov.Offset, ov.OffsetHigh = 0, 0
-	ov.Start()
-	return op, 0
+	moved map[*operation]*descriptor // AcceptEx operations that wait for data, on the accepted socket
 }
 
 // queues returns the socket's operations, made at the first.
-func (d *descriptor) queues() *operations {
-	if o := d.pending.Load(); o != nil {
+func (s *socket) queues() *operations {
+	if o := s.pending.Load(); o != nil {
 		return o
 	}
-	d.pending.CompareAndSwap(nil, &operations{})
-	return d.pending.Load()
+	s.pending.CompareAndSwap(nil, &operations{readable: true, writable: true})
+	return s.pending.Load()
+}
+
+// begin checks what overlapped operations have in common, sees that somebody
+// watches the socket, and marks ov as in progress. On success the caller holds
+// o.mu and fills op, and then o.start, or o.finish, ends it.
+func (d *descriptor) begin(ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) (o *operations, op *operation, e spi.Errno) {
+	if !d.has(fOverlapped) || routine != nil && thread == nil {
+		return nil, nil, spi.WSAEINVAL
+	}
+	port := d.p.dll.CompletionPort(spi.Socket(d.fd))
+	o = d.queues()
+	o.mu.Lock()
+	packet, e := o.watched(d, port, ov.HEvent, routine)
+	if e == 0 && d.isClosed() {
+		e = spi.WSAENOTSOCK // after this the closer finds what is queued
+	}
+	if ev := ov.HEvent.Untagged(); e == 0 && routine == nil && ev != spi.InvalidEvent {
+		e = d.p.upcalls.Load().WPUResetEvent(ev)
+	}
+	if e != 0 {
+		o.mu.Unlock()
+		return nil, nil, e
+	}
+	op = o.take()
+	op.ov, op.routine, op.through, op.packet = ov, routine, d, packet
+	if thread != nil {
+		op.thread = *thread
+	}
+	ov.Offset, ov.OffsetHigh = 0, 0
+	ov.Start()
+	return o, op, 0
 }
 
 // sendOverlapped is a sending call with an OVERLAPPED.
-func (d *descriptor) sendOverlapped(bufs []spi.Buf, sent *uint32, flags uint32, to *sockaddr, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
+func (d *descriptor) sendOverlapped(x *sending, to *sockaddr, sent *uint32, flags uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	native, e := d.sendFlags(flags)
 	if e != 0 {
 		return e
 	}
-	op, e := d.newOperation(bufs, ov, routine, thread)
+	o, op, e := d.begin(ov, routine, thread)
 	if e != 0 {
 		return e
 	}
-	op.native = native
+	op.sending = sending{out: op.own(x.out), outFlags: native, control: x.control}
 	if to != nil {
 		name := *to
 		op.to = &name
 	}
-	o := d.queues()
-	return o.start(&o.sends, op, sent, nil)
+	e = o.start(&o.sends, op, sent, nil)
+	d.reenable(spi.FD_WRITE, spi.WSAEWOULDBLOCK)
+	return e
 }
 
 // receiveOverlapped is a receiving call with an OVERLAPPED.
-func (d *descriptor) receiveOverlapped(bufs []spi.Buf, received, flags *uint32, from []byte, fromLen *int32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
+func (d *descriptor) receiveOverlapped(r *receiving, received, flags *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	if flags == nil {
 		return spi.WSAEFAULT
 	}
-	r := &receiving{from: from, fromLen: fromLen}
 	if e := d.receiveFlags(r, *flags); e != 0 {
 		return e
 	}
-	op, e := d.newOperation(bufs, ov, routine, thread)
+	o, op, e := d.begin(ov, routine, thread)
 	if e != 0 {
 		return e
 	}
-	r.bufs = op.bufs
-	op.receive = r
-	o := d.queues()
-	return o.start(&o.receives, op, received, flags)
+	op.receiving = *r
+	op.in = op.own(r.in)
+	e = o.start(&o.receives, op, received, flags)
+	d.reenable(enabledByReceive, e)
+	return e
 }
 
 // start tries the operation at once, unless others wait before it, and puts it
-// in its queue when it has to wait: WSA_IO_PENDING.
-func (o *operations) start(queue *[]*operation, op *operation, transferred, flags *uint32) spi.Errno {
-	d := op.through
-	if e := d.p.poller.watch(d); e != 0 {
-		return e
-	}
-	o.mu.Lock()
+// in its queue when it has to wait: WSA_IO_PENDING. It unlocks o.mu.
+func (o *operations) start(q *queue, op *operation, transferred, flags *uint32) spi.Errno {
 	defer o.mu.Unlock()
-	if d.isClosed() {
-		return spi.WSAENOTSOCK // after this the closer finds what is queued
+	out, e := uint32(0), spi.WSAEWOULDBLOCK
+	if q.empty() {
+		out, e = o.attempt(q, op)
 	}
-	if len(*queue) == 0 {
-		out, e := op.attempt()
-		if e == 0 {
-			op.complete(0, out, true)
-			if transferred != nil {
-				*transferred = uint32(op.n)
-			}
-			if flags != nil {
-				*flags = out
-			}
-			return 0
-		}
-		if e != spi.WSAEWOULDBLOCK {
-			op.ov.Complete(e, 0)
-			return e
-		}
+	switch e {
+	case spi.WSAEWOULDBLOCK:
+		q.push(op)
+		return spi.WSA_IO_PENDING
+	case followed:
+		op.job.(*acceptJob).follow(op)
+		return spi.WSA_IO_PENDING
 	}
-	*queue = append(*queue, op)
-	return spi.WSA_IO_PENDING
+	if transferred != nil && (e == 0 || e == spi.WSAEMSGSIZE) {
+		*transferred = uint32(op.n)
+	}
+	if flags != nil && (e == 0 || e == spi.WSAEMSGSIZE) {
+		*flags = out
+	}
+	o.conclude(op, e, out)
+	return e
 }
 
-// attempt goes on with the operation; WSAEWOULDBLOCK when it has to wait. It
-// returns the flags that the result has.
-func (op *operation) attempt() (uint32, spi.Errno) {
-	d := op.through
-	if op.receive != nil {
-		n, out, e := d.receiveOnce(op.receive, op.n)
-		op.n += n
-		if e == 0 && op.receive.waitAll && n > 0 && op.n < spi.BufsLen(op.bufs) {
-			e = spi.WSAEWOULDBLOCK
+// conclude finishes an operation whose call returns its result: an error is not
+// indicated, and a success has no packet when the client wants none.
+func (o *operations) conclude(op *operation, e spi.Errno, flags uint32) {
+	if e == 0 && op.packet != nil && op.packet.port.SkipOnSuccess() {
+		op.packet = nil
+	}
+	o.finish(op, e, flags, e == 0)
+}
+
+// attempt goes on with an operation of queue q.
+func (o *operations) attempt(q *queue, op *operation) (uint32, spi.Errno) {
+	switch {
+	case op.job != nil:
+		return op.job.attempt(o, op)
+	case q == &o.receives:
+		return o.receive(op.through, op)
+	}
+	return 0, o.send(op.through, op)
+}
+
+// serve goes on with the operations of a queue as far as the socket allows.
+func (o *operations) serve(q *queue) {
+	for !q.empty() {
+		op := q.first
+		out, e := o.attempt(q, op)
+		if e == spi.WSAEWOULDBLOCK {
+			return
 		}
-		return out, e
+		q.pop()
+		if e == followed {
+			op.job.(*acceptJob).follow(op)
+			continue
+		}
+		o.finish(op, e, out, true)
+	}
+}
+
+// Events of epoll(7) after which there may be something to receive, or room to
+// send.
+const (
+	maySend    = unix.EPOLLOUT | unix.EPOLLERR | unix.EPOLLHUP
+	mayReceive = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLERR | unix.EPOLLHUP
+)
+
+// note takes in what a watcher has seen.
+func (o *operations) note(events uint32) {
+	if events&mayReceive != 0 {
+		o.readable = true
+	}
+	if events&maySend != 0 {
+		o.writable = true
+	}
+	if events&(unix.EPOLLRDHUP|unix.EPOLLERR|unix.EPOLLHUP) != 0 {
+		o.hangup = true
+	}
+	if events&unix.EPOLLPRI != 0 {
+		o.urgent = true
+	}
+}
+
+// advance goes on with everything after events.
+func (o *operations) advance(events uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.note(events)
+	o.serve(&o.receives)
+	o.serve(&o.sends)
+}
+
+// receive is an attempt of a receive.
+func (o *operations) receive(d *descriptor, op *operation) (uint32, spi.Errno) {
+	urgent := op.inFlags&unix.MSG_OOB != 0
+	if !o.readable && !urgent && o.watch != nil {
+		return 0, spi.WSAEWOULDBLOCK
+	}
+	size := spi.BufsLen(op.in) - op.n
+	plain := op.inFlags == 0 && d.kind.tcp() && size > 0
+	left := unknown
+	var n int
+	var out uint32
+	var e spi.Errno
+	if plain && o.inq {
+		n, left, e = d.receiveLeft(&op.receiving, op.n)
+	} else {
+		n, out, e = d.receiveOnce(&op.receiving, op.n)
+	}
+	op.n += n
+	switch {
+	case urgent:
+	case e == spi.WSAEWOULDBLOCK:
+		o.readable = false
+	case e != 0 || n == 0 || !plain:
+	case n < size || left == 0:
+		o.readable = o.hangup || o.urgent
+	case !o.inq:
+		o.inq = setInt(d.fd, unix.IPPROTO_TCP, unix.TCP_INQ, 1) == 0
+	}
+	if e == 0 && op.waitAll && n > 0 && op.n < spi.BufsLen(op.in) {
+		if o.readable {
+			return o.receive(d, op)
+		}
+		e = spi.WSAEWOULDBLOCK
+	}
+	return out, e
+}
+
+// send is an attempt of a send.
+func (o *operations) send(d *descriptor, op *operation) spi.Errno {
+	if !o.writable && o.watch != nil {
+		return spi.WSAEWOULDBLOCK
 	}
 	for {
-		n, errno := d.sendOnce(op.bufs, op.n, op.native, op.to)
+		n, errno := d.sendOnce(&op.sending, op.to, op.n)
 		if errno != 0 {
-			return 0, d.sendError(errno)
+			e := d.sendError(errno)
+			o.writable = e != spi.WSAEWOULDBLOCK
+			return e
 		}
 		op.n += n
-		if !d.kind.stream() || op.n >= spi.BufsLen(op.bufs) {
-			return 0, 0
+		if !d.kind.stream() || op.n >= spi.BufsLen(op.out) {
+			return 0
 		}
 	}
 }
 
-// complete stores the result and, unless indicate is false, tells the client.
-func (op *operation) complete(status spi.Errno, flags uint32, indicate bool) {
-	ov, p := op.ov, op.through.p
-	ov.Offset, ov.OffsetHigh = flags, uint32(status)
-	event := ov.HEvent.Untagged() // the client may reuse ov once it is complete
-	n := uint32(op.n)
-	ov.Complete(status, n)
-	close(op.done)
-	if !indicate {
-		return
-	}
-	table := p.upcalls.Load()
-	switch {
-	case op.routine != nil:
-		routine := op.routine
-		table.WPUQueueApc(&op.thread, func(uintptr) { routine(status, n, ov, flags) }, 0)
-	case event != spi.InvalidEvent:
-		table.WPUSetEvent(event)
-	}
-}
-
-// advance serves the queues as far as the socket allows.
-func (o *operations) advance(d *descriptor) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, queue := range []*[]*operation{&o.receives, &o.sends} {
-		for len(*queue) > 0 {
-			op := (*queue)[0]
-			out, e := op.attempt()
-			if e == spi.WSAEWOULDBLOCK {
-				break
-			}
-			*queue = (*queue)[1:]
-			op.complete(e, out, true)
-		}
-	}
-}
-
-// abort ends the operations that were started on d.
+// abort ends the operations that were started on d, which has been closed.
 func (o *operations) abort(d *descriptor, indicate bool) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, queue := range []*[]*operation{&o.receives, &o.sends} {
-		*queue = slices.DeleteFunc(*queue, func(op *operation) bool {
-			if op.through != d {
-				return false
-			}
-			op.complete(spi.WSA_OPERATION_ABORTED, 0, indicate)
-			return true
-		})
-	}
+	o.end(func(op *operation) bool { return op.through == d }, spi.WSA_OPERATION_ABORTED, indicate)
+	followed := o.movedFrom(func(op *operation) bool { return op.through == d })
+	o.mu.Unlock()
+	abortMoved(followed, indicate)
 }
 
-// find returns the operation of an OVERLAPPED that has not completed.
-func (o *operations) find(ov *spi.Overlapped) *operation {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, queue := range [][]*operation{o.receives, o.sends} {
-		for _, op := range queue {
+// end completes the operations that match, and returns how many did.
+func (o *operations) end(match func(*operation) bool, status spi.Errno, indicate bool) (count int) {
+	for _, q := range []*queue{&o.receives, &o.sends, &o.notices} {
+		if q.empty() {
+			continue
+		}
+		for _, op := range q.remove(match) {
+			o.finish(op, status, 0, indicate)
+			count++
+		}
+	}
+	return count
+}
+
+// find returns a descriptor to watch for an operation that has not completed,
+// nil when there is no such operation.
+func (o *operations) find(ov *spi.Overlapped) *descriptor {
+	for _, q := range []queue{o.receives, o.sends, o.notices} {
+		for op := q.first; op != nil; op = op.next {
 			if op.ov == ov {
-				return op
+				return op.through
 			}
+		}
+	}
+	for op, accepted := range o.moved {
+		if op.ov == ov {
+			return accepted
 		}
 	}
 	return nil
@@ -246,17 +333,41 @@ func (p *provider) WSPGetOverlappedResult(s spi.Socket, ov *spi.Overlapped, tran
 		if !wait {
 			return spi.WSA_IO_INCOMPLETE
 		}
-		if o := d.pending.Load(); o != nil {
-			if op := o.find(ov); op != nil {
-				<-op.done
-			}
-		}
-		if ov.InProgress() {
-			return spi.WSAEINVAL // no operation of this socket
+		if e := d.await(ov); e != 0 {
+			return e
 		}
 	}
 	*transferred, *flags = uint32(ov.InternalHigh), ov.Offset
 	return spi.Errno(ov.OffsetHigh)
+}
+
+// await waits until an operation has completed, whether or not the client
+// dequeues from its port. WSAEINVAL when the socket has no such operation.
+func (d *descriptor) await(ov *spi.Overlapped) spi.Errno {
+	done := d.p.results.wait(ov)
+	if done == nil {
+		return 0
+	}
+	o := d.queues()
+	o.mu.Lock()
+	at := o.find(ov)
+	e := spi.WSAEINVAL
+	switch {
+	case at == d:
+		e = o.poll(d)
+	case at != nil:
+		e = d.p.poller.watch(at)
+	}
+	o.mu.Unlock()
+	if e != 0 {
+		if !ov.InProgress() {
+			return 0
+		}
+		d.p.results.completed(ov) // forgets the wait
+		return e
+	}
+	<-done
+	return 0
 }
 
 // sendsPending and receivesPending report whether a synchronous call has to
@@ -265,14 +376,14 @@ func (d *descriptor) sendsPending() bool {
 	o := d.pending.Load()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.sends) > 0
+	return !o.sends.empty()
 }
 
 func (d *descriptor) receivesPending() bool {
 	o := d.pending.Load()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.receives) > 0
+	return !o.receives.empty()
 }
 
 // waitBehind waits until a queue of overlapped operations is empty.

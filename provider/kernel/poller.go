@@ -149,7 +149,7 @@ func (p *poller) run(conn syscall.RawConn, done chan<- struct{}) {
 			d := p.watched[event.Fd]
 			p.mu.Unlock()
 			if d != nil && d.enter() {
-				d.happened()
+				d.happened(event.Events)
 				d.release()
 			}
 		}
@@ -158,12 +158,12 @@ func (p *poller) run(conn syscall.RawConn, done chan<- struct{}) {
 
 // happened looks what the socket's change means for its selection, its
 // overlapped operations, and data that SD_RECEIVE refuses.
-func (d *descriptor) happened() {
+func (d *descriptor) happened(events uint32) {
 	if d.has(fRecvShut) && !d.has(fAborted) && d.kind.tcp() {
 		d.resetIfData()
 	}
 	if o := d.pending.Load(); o != nil {
-		o.advance(d)
+		o.advance(events)
 	}
 	d.report()
 }

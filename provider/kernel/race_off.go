@@ -2,5 +2,5 @@
 
 package kernel
 
-func sending()  {}
-func received() {}
+func released() {}
+func acquired() {}

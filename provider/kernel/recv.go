@@ -15,9 +15,9 @@ func (p *provider) WSPRecv(s spi.Socket, bufs []spi.Buf, received, flags *uint32
 		return e
 	}
 	if ov != nil {
-		e = d.receiveOverlapped(bufs, received, flags, nil, nil, ov, routine, thread)
+		e = d.receiveOverlapped(&receiving{in: bufs}, received, flags, ov, routine, thread)
 	} else {
-		e = d.receive(bufs, received, flags, nil, nil)
+		e = d.receive(&receiving{in: bufs}, received, flags)
 	}
 	d.release()
 	return e
@@ -36,27 +36,28 @@ func (p *provider) WSPRecvFrom(s spi.Socket, bufs []spi.Buf, received, flags *ui
 	case from != nil && fromLen == nil, fromLen != nil && len(from) < addressSize(d.kind):
 		return spi.WSAEFAULT
 	}
+	r := receiving{in: bufs, from: from, fromLen: fromLen}
 	if ov != nil {
-		return d.receiveOverlapped(bufs, received, flags, from, fromLen, ov, routine, thread)
+		return d.receiveOverlapped(&r, received, flags, ov, routine, thread)
 	}
-	return d.receive(bufs, received, flags, from, fromLen)
+	return d.receive(&r, received, flags)
 }
 
 // receiving is the arguments of a receiving call, translated.
 type receiving struct {
-	bufs    []spi.Buf
-	native  int
+	in      []spi.Buf
+	inFlags int
 	waitAll bool
 	from    []byte // with fromLen: where to store the sender, or nil
 	fromLen *int32
+	msg     *spi.Msg // of WSARecvMsg: where to store the rest; or nil
 }
 
-func (d *descriptor) receive(bufs []spi.Buf, received, flags *uint32, from []byte, fromLen *int32) spi.Errno {
+func (d *descriptor) receive(r *receiving, received, flags *uint32) spi.Errno {
 	if received == nil || flags == nil {
 		return spi.WSAEFAULT
 	}
-	r := receiving{bufs: bufs, from: from, fromLen: fromLen}
-	if e := d.receiveFlags(&r, *flags); e != 0 {
+	if e := d.receiveFlags(r, *flags); e != 0 {
 		return e
 	}
 	if d.pending.Load() != nil && d.receivesPending() {
@@ -64,9 +65,9 @@ func (d *descriptor) receive(bufs []spi.Buf, received, flags *uint32, from []byt
 			return e
 		}
 	}
-	n, out, e := d.receiveOnce(&r, 0)
-	if e == spi.WSAEWOULDBLOCK && d.blocking() || e == 0 && r.waitAll && n > 0 && n < spi.BufsLen(bufs) {
-		n, out, e = d.receiveWaiting(&r, n)
+	n, out, e := d.receiveOnce(r, 0)
+	if e == spi.WSAEWOULDBLOCK && d.blocking() || e == 0 && r.waitAll && n > 0 && n < spi.BufsLen(r.in) {
+		n, out, e = d.receiveWaiting(r, n)
 	}
 	if e == 0 || e == spi.WSAEMSGSIZE {
 		*received, *flags = uint32(n), out
@@ -84,10 +85,10 @@ func (d *descriptor) receiveWaiting(r *receiving, n int) (int, uint32, spi.Errno
 		return n, 0, e
 	}
 	events := int16(unix.POLLIN)
-	if r.native&unix.MSG_OOB != 0 {
+	if r.inFlags&unix.MSG_OOB != 0 {
 		events = unix.POLLPRI
 	}
-	total := spi.BufsLen(r.bufs)
+	total := spi.BufsLen(r.in)
 	for {
 		more, out, e := 0, uint32(0), wait.on(d.fd, events)
 		if e == 0 {
@@ -116,21 +117,44 @@ func (d *descriptor) receiveOnce(r *receiving, skip int) (int, uint32, spi.Errno
 	if !d.kind.stream() {
 		return d.receiveDatagram(r)
 	}
-	if spi.BufsLen(r.bufs) == 0 && pollNow(d.fd, unix.POLLIN) == 0 && connected(d.fd) {
+	empty := spi.BufsLen(r.in) == 0
+	if empty && pollNow(d.fd, unix.POLLIN) == 0 && connected(d.fd) {
 		// An empty receive waits for data too; the kernel's does not.
 		return 0, 0, spi.WSAEWOULDBLOCK
 	}
-	n, errno := receiveNow(d.fd, r.bufs, skip, r.native, nil)
+	n, errno := receiveNow(d.fd, r.in, skip, r.inFlags, nil)
 	if errno != 0 {
 		return 0, 0, d.receiveError(r, errno)
 	}
-	if n == 0 && skip == 0 && spi.BufsLen(r.bufs) > 0 {
-		if d.has(fRecvShut | fAborted) { // meanwhile
-			return 0, 0, d.receiveShut()
-		}
-		return 0, 0, spi.Errno(d.broken.Load()) // zero at the end of a stream
+	if n == 0 && skip == 0 && !empty {
+		return 0, 0, d.receiveEnded()
 	}
 	return n, 0, 0
+}
+
+// receiveLeft is receiveOnce on a TCP socket with TCP_INQ: it also returns how
+// many bytes are left, unknown when the kernel did not say.
+func (d *descriptor) receiveLeft(r *receiving, skip int) (n, left int, e spi.Errno) {
+	if d.has(fRecvShut | fAborted) {
+		return 0, unknown, d.receiveShut()
+	}
+	n, left, errno := receiveInq(d.fd, r.in, skip)
+	if errno != 0 {
+		return 0, unknown, d.receiveError(r, errno)
+	}
+	if n == 0 && skip == 0 {
+		return 0, unknown, d.receiveEnded()
+	}
+	return n, left, 0
+}
+
+// receiveEnded is the result of a receive that found a stream's end: zero when
+// that is no error.
+func (d *descriptor) receiveEnded() spi.Errno {
+	if d.has(fRecvShut | fAborted) { // meanwhile
+		return d.receiveShut()
+	}
+	return spi.Errno(d.broken.Load())
 }
 
 // receiveShut is the error of receiving after SD_RECEIVE.
@@ -145,7 +169,10 @@ func (d *descriptor) receiveDatagram(r *receiving) (int, uint32, spi.Errno) {
 	if e := spi.Errno(d.err.Load()); e != 0 && d.err.CompareAndSwap(int32(e), 0) {
 		return 0, 0, e
 	}
-	bufs := r.bufs
+	if r.msg != nil {
+		return d.receiveMessage(r)
+	}
+	bufs := r.in
 	var joined [1]spi.Buf
 	if len(bufs) > maxVectors {
 		joined[0] = spi.NewBuf(make([]byte, min(spi.BufsLen(bufs), spi.SizeofSockaddrStorage+maxDatagram6)))
@@ -156,13 +183,13 @@ func (d *descriptor) receiveDatagram(r *receiving) (int, uint32, spi.Errno) {
 	if r.fromLen != nil {
 		name = &storage
 	}
-	n, errno := receiveNow(d.fd, bufs, 0, r.native|unix.MSG_TRUNC, name)
+	n, errno := receiveNow(d.fd, bufs, 0, r.inFlags|unix.MSG_TRUNC, name)
 	if errno == unix.ECONNREFUSED {
 		d.keepPortUnreachable()
 		if e := spi.Errno(d.err.Swap(0)); e != 0 {
 			return 0, 0, e
 		}
-		n, errno = receiveNow(d.fd, bufs, 0, r.native|unix.MSG_TRUNC, name)
+		n, errno = receiveNow(d.fd, bufs, 0, r.inFlags|unix.MSG_TRUNC, name)
 	}
 	if errno != 0 {
 		return 0, 0, d.receiveError(r, errno)
@@ -170,10 +197,10 @@ func (d *descriptor) receiveDatagram(r *receiving) (int, uint32, spi.Errno) {
 	if name != nil {
 		_ = spi.StoreAddress(name.windows(), r.from, r.fromLen) // its size was checked
 	}
-	if len(r.bufs) > maxVectors {
-		scatter(joined[0].Bytes()[:min(n, int(joined[0].Len))], r.bufs)
+	if len(r.in) > maxVectors {
+		scatter(joined[0].Bytes()[:min(n, int(joined[0].Len))], r.in)
 	}
-	if room := spi.BufsLen(r.bufs); n > room {
+	if room := spi.BufsLen(r.in); n > room {
 		return room, spi.MSG_PARTIAL, spi.WSAEMSGSIZE
 	}
 	return n, 0, 0
@@ -212,10 +239,10 @@ func (d *descriptor) receiveFlags(r *receiving, flags uint32) spi.Errno {
 		r.waitAll = true
 	}
 	if flags&spi.MSG_PEEK != 0 {
-		r.native |= unix.MSG_PEEK
+		r.inFlags |= unix.MSG_PEEK
 	}
 	if flags&spi.MSG_OOB != 0 {
-		r.native |= unix.MSG_OOB
+		r.inFlags |= unix.MSG_OOB
 		if inline, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_OOBINLINE); inline != 0 {
 			return spi.WSAEINVAL
 		}
@@ -235,7 +262,7 @@ func (d *descriptor) receiveError(r *receiving, errno unix.Errno) spi.Errno {
 		}
 		return spi.WSAEWOULDBLOCK
 	case unix.EINVAL:
-		if r.native&unix.MSG_OOB != 0 && connected(d.fd) && pollNow(d.fd, unix.POLLRDHUP)&(unix.POLLRDHUP|unix.POLLHUP) == 0 {
+		if r.inFlags&unix.MSG_OOB != 0 && connected(d.fd) && pollNow(d.fd, unix.POLLRDHUP)&(unix.POLLRDHUP|unix.POLLHUP) == 0 {
 			return spi.WSAEWOULDBLOCK // no urgent byte yet
 		}
 		if d.kind == unixStream && !connected(d.fd) {

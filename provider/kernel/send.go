@@ -15,9 +15,9 @@ func (p *provider) WSPSend(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uin
 		return e
 	}
 	if ov != nil {
-		e = d.sendOverlapped(bufs, sent, flags, nil, ov, routine, thread)
+		e = d.sendOverlapped(&sending{out: bufs}, nil, sent, flags, ov, routine, thread)
 	} else {
-		e = d.send(bufs, sent, flags, nil)
+		e = d.send(&sending{out: bufs}, nil, sent, flags)
 	}
 	d.release()
 	return e
@@ -33,18 +33,15 @@ func (p *provider) WSPSendTo(s spi.Socket, bufs []spi.Buf, sent *uint32, flags u
 	var name *sockaddr
 	var storage sockaddr
 	if !d.kind.stream() && len(to) > 0 {
-		if e := storage.setWindows(to, d.kind, spi.WSAEAFNOSUPPORT); e != 0 {
+		if e := storage.setDestination(to, d.kind); e != 0 {
 			return e
-		}
-		if storage.unspecified(d.kind) || storage.port() == 0 {
-			return spi.WSAEADDRNOTAVAIL
 		}
 		name = &storage
 	}
 	if ov != nil {
-		e = d.sendOverlapped(bufs, sent, flags, name, ov, routine, thread)
+		e = d.sendOverlapped(&sending{out: bufs}, name, sent, flags, ov, routine, thread)
 	} else {
-		e = d.send(bufs, sent, flags, name)
+		e = d.send(&sending{out: bufs}, name, sent, flags)
 	}
 	if e == spi.WSAENOTCONN && !d.kind.stream() {
 		e = spi.WSAEDESTADDRREQ
@@ -52,12 +49,31 @@ func (p *provider) WSPSendTo(s spi.Socket, bufs []spi.Buf, sent *uint32, flags u
 	return e
 }
 
-func (d *descriptor) send(bufs []spi.Buf, sent *uint32, flags uint32, to *sockaddr) spi.Errno {
+// setDestination stores the address of a datagram's receiver.
+func (a *sockaddr) setDestination(to []byte, k kind) spi.Errno {
+	if e := a.setWindows(to, k, spi.WSAEAFNOSUPPORT); e != 0 {
+		return e
+	}
+	if a.unspecified(k) || a.port() == 0 {
+		return spi.WSAEADDRNOTAVAIL
+	}
+	return 0
+}
+
+// sending is the arguments of a sending call, translated; the address goes
+// apart, so that it need not be allocated.
+type sending struct {
+	out      []spi.Buf
+	outFlags int
+	control  []byte // of WSASendMsg, in the kernel's form
+}
+
+func (d *descriptor) send(x *sending, to *sockaddr, sent *uint32, flags uint32) spi.Errno {
 	if sent == nil {
 		return spi.WSAEFAULT
 	}
-	native, e := d.sendFlags(flags)
-	if e != 0 {
+	var e spi.Errno
+	if x.outFlags, e = d.sendFlags(flags); e != 0 {
 		return e
 	}
 	if d.pending.Load() != nil && d.sendsPending() {
@@ -65,11 +81,11 @@ func (d *descriptor) send(bufs []spi.Buf, sent *uint32, flags uint32, to *sockad
 			return e
 		}
 	}
-	n, errno := d.sendOnce(bufs, 0, native, to)
+	n, errno := d.sendOnce(x, to, 0)
 	switch {
 	case errno == unix.EAGAIN:
 		if d.blocking() {
-			return d.sendWaiting(bufs, sent, 0, native, to)
+			return d.sendWaiting(x, to, sent, 0)
 		}
 		e = d.sendError(errno)
 		d.reenable(spi.FD_WRITE, e)
@@ -79,8 +95,8 @@ func (d *descriptor) send(bufs []spi.Buf, sent *uint32, flags uint32, to *sockad
 		d.reenable(spi.FD_WRITE, e)
 		return e
 	}
-	if d.kind.stream() && n < spi.BufsLen(bufs) && d.blocking() {
-		return d.sendWaiting(bufs, sent, n, native, to)
+	if d.kind.stream() && n < spi.BufsLen(x.out) && d.blocking() {
+		return d.sendWaiting(x, to, sent, n)
 	}
 	*sent = uint32(n)
 	return 0
@@ -88,18 +104,18 @@ func (d *descriptor) send(bufs []spi.Buf, sent *uint32, flags uint32, to *sockad
 
 // sendWaiting sends what is left of the buffers past their first n bytes: all
 // of it, or one datagram.
-func (d *descriptor) sendWaiting(bufs []spi.Buf, sent *uint32, n, native int, to *sockaddr) spi.Errno {
+func (d *descriptor) sendWaiting(x *sending, to *sockaddr, sent *uint32, n int) spi.Errno {
 	var wait call
 	defer wait.end()
 	if e := wait.begin(d.p, d.p.entries[d.kind].CatalogEntryID, d.sendTimeout(), d); e != 0 {
 		return e
 	}
-	total := spi.BufsLen(bufs)
+	total := spi.BufsLen(x.out)
 	for {
 		if e := wait.on(d.fd, unix.POLLOUT); e != 0 {
 			return e
 		}
-		more, errno := d.sendOnce(bufs, n, native, to)
+		more, errno := d.sendOnce(x, to, n)
 		if errno == unix.EAGAIN {
 			continue
 		}
@@ -117,22 +133,23 @@ func (d *descriptor) sendWaiting(bufs []spi.Buf, sent *uint32, n, native int, to
 // sendOnce is one attempt. On a datagram socket the error of an earlier send
 // (the peer's port is unreachable) does not stop this one: the next receiving
 // call reports it, as on Windows.
-func (d *descriptor) sendOnce(bufs []spi.Buf, skip, native int, to *sockaddr) (int, unix.Errno) {
+func (d *descriptor) sendOnce(x *sending, to *sockaddr, skip int) (int, unix.Errno) {
 	if d.kind.stream() {
-		return sendNow(d.fd, bufs, skip, native, to)
+		return sendNow(d.fd, x.out, skip, x.outFlags, nil, nil)
 	}
+	bufs := x.out
 	var joined [1]spi.Buf
 	if len(bufs) > maxVectors {
 		joined[0] = join(bufs)
 		bufs = joined[:]
 	}
-	n, errno := sendNow(d.fd, bufs, 0, native, to)
+	n, errno := sendNow(d.fd, bufs, 0, x.outFlags, to, x.control)
 	for range errorQueueTries {
 		if errno != unix.ECONNREFUSED {
 			break
 		}
 		d.keepPortUnreachable()
-		n, errno = sendNow(d.fd, bufs, 0, native, to)
+		n, errno = sendNow(d.fd, bufs, 0, x.outFlags, to, x.control)
 	}
 	return n, errno
 }

@@ -35,9 +35,10 @@ const (
 )
 
 // sendNow sends the buffers past their first skip bytes, once, without waiting.
-func sendNow(fd int, bufs []spi.Buf, skip, flags int, to *sockaddr) (int, unix.Errno) {
-	sending()
-	if len(bufs) == 1 {
+// control is control information in the kernel's form, or none.
+func sendNow(fd int, bufs []spi.Buf, skip, flags int, to *sockaddr, control []byte) (int, unix.Errno) {
+	released()
+	if len(bufs) == 1 && len(control) == 0 {
 		size := uintptr(bufs[0].Len) - uintptr(skip)
 		base := unsafe.Add(unsafe.Pointer(bufs[0].Buf), skip)
 		var name unsafe.Pointer
@@ -58,14 +59,15 @@ func sendNow(fd int, bufs []spi.Buf, skip, flags int, to *sockaddr) (int, unix.E
 			}
 		}
 	}
-	return message(unix.SYS_SENDMSG, fd, bufs, skip, flags, to)
+	m := message{name: to, control: control}
+	return m.transfer(unix.SYS_SENDMSG, fd, bufs, skip, flags)
 }
 
 // receiveNow fills the buffers past their first skip bytes, once, without
 // waiting. With MSG_TRUNC the result is a datagram's length, even if that is
 // more than the buffers hold.
 func receiveNow(fd int, bufs []spi.Buf, skip, flags int, from *sockaddr) (int, unix.Errno) {
-	defer received()
+	defer acquired()
 	if len(bufs) == 1 {
 		size := uintptr(bufs[0].Len) - uintptr(skip)
 		base := unsafe.Add(unsafe.Pointer(bufs[0].Buf), skip)
@@ -90,13 +92,49 @@ func receiveNow(fd int, bufs []spi.Buf, skip, flags int, from *sockaddr) (int, u
 	if from != nil {
 		from.length = uint32(len(from.data))
 	}
-	return message(unix.SYS_RECVMSG, fd, bufs, skip, flags, from)
+	m := message{name: from}
+	return m.transfer(unix.SYS_RECVMSG, fd, bufs, skip, flags)
 }
 
-// message is sendmsg or recvmsg over several buffers, or none. Beyond
-// maxVectors of them a stream transfers a part; datagrams do not come here with
-// so many.
-func message(trap uintptr, fd int, bufs []spi.Buf, skip, flags int, name *sockaddr) (int, unix.Errno) {
+// unknown is what receiveInq returns when the kernel does not say what is left.
+const unknown = -1
+
+// receiveInq is receiveNow on a TCP socket with TCP_INQ. It also returns the
+// number of bytes left to receive; not 0 at the end of the stream.
+func receiveInq(fd int, bufs []spi.Buf, skip int) (n, left int, errno unix.Errno) {
+	defer acquired()
+	var control [unix.SizeofCmsghdr + 8]byte
+	m := message{control: control[:]}
+	n, errno = m.transfer(unix.SYS_RECVMSG, fd, bufs, skip, 0)
+	if header := (*unix.Cmsghdr)(unsafe.Pointer(&control)); errno == 0 && len(m.control) >= unix.SizeofCmsghdr+4 &&
+		header.Level == unix.IPPROTO_TCP && header.Type == unix.TCP_CM_INQ {
+		return n, int(*(*int32)(unsafe.Pointer(&control[unix.SizeofCmsghdr]))), 0
+	}
+	return n, unknown, errno
+}
+
+// receiveControl is receiveNow for a datagram with its control information, in
+// the kernel's form: room is cut to what there is. It returns the kernel's
+// flags.
+func receiveControl(fd int, bufs []spi.Buf, flags int, from *sockaddr, room *[]byte) (n, out int, errno unix.Errno) {
+	defer acquired()
+	from.length = uint32(len(from.data))
+	m := message{name: from, control: *room}
+	n, errno = m.transfer(unix.SYS_RECVMSG, fd, bufs, 0, flags)
+	*room = m.control
+	return n, m.flags, errno
+}
+
+// message is sendmsg or recvmsg over several buffers, or none.
+type message struct {
+	name    *sockaddr // or nil
+	control []byte    // what is sent, or the room, which receiving cuts
+	flags   int       // that receiving returns
+}
+
+// transfer is the system call. Beyond maxVectors buffers a stream transfers a
+// part; datagrams do not come here with so many.
+func (m *message) transfer(trap uintptr, fd int, bufs []spi.Buf, skip, flags int) (int, unix.Errno) {
 	for len(bufs) > 0 && skip >= int(bufs[0].Len) {
 		skip -= int(bufs[0].Len)
 		bufs = bufs[1:]
@@ -107,11 +145,13 @@ func message(trap uintptr, fd int, bufs []spi.Buf, skip, flags int, name *sockad
 	if len(bufs) > len(inline) {
 		vectors = make([]unix.Iovec, 0, len(bufs))
 	}
+	size := 0
 	for _, b := range bufs {
 		base := (*byte)(unsafe.Add(unsafe.Pointer(b.Buf), skip))
 		v := unix.Iovec{Base: base}
 		v.SetLen(int(b.Len) - skip)
 		vectors = append(vectors, v)
+		size += int(b.Len) - skip
 		skip = 0
 	}
 	var header unix.Msghdr
@@ -119,16 +159,29 @@ func message(trap uintptr, fd int, bufs []spi.Buf, skip, flags int, name *sockad
 		header.Iov = &vectors[0]
 		header.SetIovlen(len(vectors))
 	}
-	if name != nil {
-		header.Name, header.Namelen = &name.data[0], name.length
+	if m.name != nil {
+		header.Name, header.Namelen = &m.name.data[0], m.name.length
+	}
+	if len(m.control) > 0 {
+		header.Control = &m.control[0]
+		header.SetControllen(len(m.control))
 	}
 	for {
-		n, _, errno := unix.Syscall(trap, uintptr(fd), uintptr(unsafe.Pointer(&header)), uintptr(flags|msgNow))
+		var n uintptr
+		var errno unix.Errno
+		if size <= rawLimit {
+			n, _, errno = unix.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(&header)), uintptr(flags|msgNow))
+		} else {
+			n, _, errno = unix.Syscall(trap, uintptr(fd), uintptr(unsafe.Pointer(&header)), uintptr(flags|msgNow))
+		}
 		if errno == unix.EINTR {
 			continue
 		}
-		if name != nil {
-			name.length = header.Namelen
+		if m.name != nil {
+			m.name.length = header.Namelen
+		}
+		if trap == unix.SYS_RECVMSG && errno == 0 {
+			m.control, m.flags = m.control[:min(int(header.Controllen), len(m.control))], int(header.Flags)
 		}
 		return int(n), errno
 	}

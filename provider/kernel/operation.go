@@ -1,0 +1,188 @@
+//go:build linux
+
+package kernel
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"upcall.dev/spi"
+)
+
+// operation is an overlapped operation, from its start to its completion.
+type operation struct {
+	next    *operation // in a queue, or in the list of those to use again
+	ov      *spi.Overlapped
+	routine spi.CompletionRoutine
+	thread  spi.ThreadID // that started it; the provider's own when opened
+	opened  bool         // thread is from WPUOpenCurrentThread
+	native  int          // the Linux thread that called an extension function, else zero
+	through *descriptor  // the handle it was started on
+	packet  *portWatch   // where its packet goes; nil when it has none
+	n       int          // bytes transferred so far
+
+	receiving
+	sending
+	to   *sockaddr           // where a datagram goes; nil: the peer
+	job  job                 // nil for a receive or a send
+	room [inlineBufs]spi.Buf // the operation's own copy of a short array
+}
+
+// job is an operation that does more than receive or send.
+type job interface {
+	// attempt goes on with the operation, under the lock of the queues that it
+	// waits in. It returns the flags of the result and WSAEWOULDBLOCK when it
+	// has to wait, or followed when it waits elsewhere from now on.
+	attempt(o *operations, op *operation) (flags uint32, e spi.Errno)
+}
+
+// followed is an attempt's result when the operation has moved to another
+// socket's queue.
+const followed = spi.NoErrorCode
+
+// inlineBufs is the number of buffers that an operation keeps without
+// allocating; maxSpareOperations is how many a socket keeps to use again.
+const (
+	inlineBufs         = 4
+	maxSpareOperations = 2
+)
+
+// own returns a copy of bufs that lasts as long as the operation.
+func (op *operation) own(bufs []spi.Buf) []spi.Buf {
+	if len(bufs) <= len(op.room) {
+		return op.room[:copy(op.room[:], bufs)]
+	}
+	return slices.Clone(bufs)
+}
+
+// queue is operations in the order in which they were started.
+type queue struct{ first, last *operation }
+
+func (q *queue) empty() bool { return q.first == nil }
+
+func (q *queue) push(op *operation) {
+	op.next = nil
+	if q.first == nil {
+		q.first = op
+	} else {
+		q.last.next = op
+	}
+	q.last = op
+}
+
+func (q *queue) pop() {
+	op := q.first
+	q.first, op.next = op.next, nil
+}
+
+// remove takes out the operations that match.
+func (q *queue) remove(match func(*operation) bool) (removed []*operation) {
+	all := *q
+	*q = queue{}
+	for op := all.first; op != nil; {
+		next := op.next
+		if op.next = nil; match(op) {
+			removed = append(removed, op)
+		} else {
+			q.push(op)
+		}
+		op = next
+	}
+	return removed
+}
+
+// take returns an operation to fill.
+func (o *operations) take() *operation {
+	op := o.free
+	if op == nil {
+		return &operation{}
+	}
+	o.free, op.next = op.next, nil
+	o.spare--
+	return op
+}
+
+// give keeps an operation that has completed for another.
+func (o *operations) give(op *operation) {
+	if o.spare == maxSpareOperations {
+		return
+	}
+	*op = operation{next: o.free}
+	o.free = op
+	o.spare++
+}
+
+// finish stores the result of an operation and, unless indicate is false, tells
+// the client: by its routine, or its event and then a packet. It gives op up.
+func (o *operations) finish(op *operation, status spi.Errno, flags uint32, indicate bool) {
+	ov, p := op.ov, op.through.p
+	ov.Offset, ov.OffsetHigh = flags, uint32(status)
+	event := ov.HEvent.Untagged() // the client may reuse ov once it is complete
+	n := uint32(op.n)
+	ov.Complete(status, n)
+	p.results.completed(ov)
+	table := p.upcalls.Load()
+	if op.routine != nil {
+		routine := op.routine
+		if indicate {
+			table.WPUQueueApc(&op.thread, func(uintptr) { routine(status, n, ov, flags) }, 0)
+		}
+		if op.opened {
+			table.WPUCloseThread(&op.thread) // what is queued stays so
+		}
+	} else if indicate {
+		if event != spi.InvalidEvent {
+			table.WPUSetEvent(event)
+		}
+		if w := op.packet; w != nil {
+			packet := spi.Completion{Overlapped: ov, Status: status, Transferred: n}
+			if w == o.collects {
+				o.done = append(o.done, packet)
+			} else {
+				w.port.Post(packet)
+			}
+		}
+	}
+	o.give(op)
+}
+
+// results is the calls of WSPGetOverlappedResult that wait.
+type results struct {
+	waiting atomic.Int32
+
+	mu sync.Mutex // a leaf: guards what follows
+	by map[*spi.Overlapped][]chan struct{}
+}
+
+// wait returns a channel that is closed when the operation of ov completes, or
+// nil when it has completed.
+func (r *results) wait(ov *spi.Overlapped) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting.Add(1) // before the look: whoever completes ov later sees it
+	if !ov.InProgress() {
+		r.waiting.Add(-1)
+		return nil
+	}
+	if r.by == nil {
+		r.by = map[*spi.Overlapped][]chan struct{}{}
+	}
+	done := make(chan struct{})
+	r.by[ov] = append(r.by[ov], done)
+	return done
+}
+
+// completed wakes the calls that wait for ov, which is complete.
+func (r *results) completed(ov *spi.Overlapped) {
+	if r.waiting.Load() == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, done := range r.by[ov] {
+		close(done)
+		r.waiting.Add(-1)
+	}
+	delete(r.by, ov)
+}
