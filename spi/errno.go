@@ -26,6 +26,7 @@ const (
 	WSA_INVALID_HANDLE         Errno = 6
 	WSA_NOT_ENOUGH_MEMORY      Errno = 8
 	WSA_INVALID_PARAMETER      Errno = 87
+	WAIT_IO_COMPLETION         Errno = 192
 	WAIT_TIMEOUT               Errno = 258
 	ERROR_ABANDONED_WAIT_0     Errno = 735
 	WSA_OPERATION_ABORTED      Errno = 995
@@ -133,6 +134,7 @@ var errnoTable = map[Errno]errnoText{
 	WSA_INVALID_HANDLE:         {"WSA_INVALID_HANDLE", "the handle is not valid"},
 	WSA_NOT_ENOUGH_MEMORY:      {"WSA_NOT_ENOUGH_MEMORY", "not enough memory"},
 	WSA_INVALID_PARAMETER:      {"WSA_INVALID_PARAMETER", "a parameter is not valid"},
+	WAIT_IO_COMPLETION:         {"WAIT_IO_COMPLETION", "asynchronous procedure calls ran"},
 	WAIT_TIMEOUT:               {"WAIT_TIMEOUT", "the time for the wait has passed"},
 	ERROR_ABANDONED_WAIT_0:     {"ERROR_ABANDONED_WAIT_0", "the completion port was closed"},
 	WSA_OPERATION_ABORTED:      {"WSA_OPERATION_ABORTED", "the overlapped operation was aborted"},

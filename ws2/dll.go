@@ -62,6 +62,7 @@ type DLL struct {
 	stats         *upcallCounters // nil unless counted
 	windows       windowTable
 	ports         portTable
+	strays        strays // lane packets that no thread will dequeue
 	notifications notificationTable
 
 	modulesMu sync.Mutex // a leaf lock; guards modules

@@ -79,10 +79,4 @@ func (x exports) WaitForEvent(ev spi.Event, milliseconds uint32) uint32 {
 	return waitCode(wait.For([]*wait.Event{e}, false, timeoutOf(milliseconds)))
 }
 
-// CompletionPort returns where the packets of an IFS handle's operations go.
-func (x exports) CompletionPort(spi.Socket) spi.CompletionPort { return nil }
-
-// CompleteWith makes a layer see the packets of a socket below.
-func (x exports) CompleteWith(lower, upper spi.Socket, complete func(spi.Completion)) spi.Errno {
-	return spi.WSAEOPNOTSUPP
-}
+// CompletionPort and CompleteWith are with the completion ports, in lanes.go.

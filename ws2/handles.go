@@ -30,7 +30,9 @@ type socket struct {
 	provider *provider
 	entry    *entry
 	state    atomic.Uint32
+	modes    atomic.Uint32               // of SetFileCompletionNotificationModes
 	port     atomic.Pointer[association] // nil when it is attached to none
+	lane     atomic.Pointer[lane]        // where a layer wants the packets, nil for none
 }
 
 // handleTable finds the socket of a handle. An IFS handle is a file descriptor
@@ -53,13 +55,30 @@ func (h *handleTable) find(s spi.Socket) *socket {
 }
 
 // register files an operating-system handle for the provider of e, in place of
-// whatever was there: the last caller wins. WSAEINVAL for a number that is no
-// open handle.
+// whatever was there: the last caller wins. A layer takes over the socket of the
+// provider below with its tie to a completion port; a base provider's is a new
+// one. WSAEINVAL for a number that is no open handle.
 func (h *handleTable) register(s spi.Socket, e *entry) spi.Errno {
-	if !isIFS(s) || !isOpen(s) || !h.ifs.Store(uintptr(s), &socket{provider: e.provider, entry: e}) {
+	if !isIFS(s) || !isOpen(s) {
+		return spi.WSAEINVAL
+	}
+	sock := &socket{provider: e.provider, entry: e}
+	if e.ProtocolChain.ChainLen != spi.BaseProtocol {
+		if old := h.ifs.Load(uintptr(s)); old != nil {
+			sock.inherit(old)
+		}
+	}
+	if !h.ifs.Store(uintptr(s), sock) {
 		return spi.WSAEINVAL
 	}
 	return 0
+}
+
+// inherit takes over where the packets of another record of the same socket go.
+func (s *socket) inherit(old *socket) {
+	s.modes.Store(old.modes.Load())
+	s.port.Store(old.port.Load())
+	s.lane.Store(old.lane.Load())
 }
 
 // drop forgets a handle that the client has closed, unless it is a new socket's

@@ -1,6 +1,9 @@
 package ws2
 
 import (
+	"sync"
+	"time"
+
 	"upcall.dev/internal/port"
 	"upcall.dev/internal/slot"
 	"upcall.dev/spi"
@@ -18,27 +21,24 @@ type Packet struct {
 	Overlapped  *spi.Overlapped // the operation
 }
 
+// Flags of [DLL.SetFileCompletionNotificationModes].
+const (
+	FILE_SKIP_COMPLETION_PORT_ON_SUCCESS = 1
+	FILE_SKIP_SET_EVENT_ON_HANDLE        = 2
+)
+
 type portTable struct {
 	objects *slot.Table[port.Port]
 }
 
 func (p *portTable) init() { p.objects = slot.New[port.Port](kindPort) }
 
-// association is a socket's tie to a completion port.
-type association struct {
-	port *port.Port
-	key  uintptr
-}
-
-func (a *association) queue(ov *spi.Overlapped, status spi.Errno, transferred uint32) {
-	a.port.Post(port.Packet{Bytes: transferred, Status: status, Key: a.key, Overlapped: ov})
-}
-
 // CreateIoCompletionPort makes a completion port that keeps about concurrency
 // threads at work; 0 means one for each processor. It stands for the system call
 // of that name with no file handle. WSA_NOT_ENOUGH_MEMORY.
+// Source: windows/win32/fileio/createiocompletionport.
 func (d *DLL) CreateIoCompletionPort(concurrency uint32) (Port, error) {
-	handle, ok := d.ports.objects.Insert(port.New(int(min(concurrency, 1<<30))), 0)
+	handle, ok := d.ports.objects.Insert(port.New(int(min(concurrency, 1<<30)), d.strays.add), 0)
 	if !ok {
 		return 0, spi.WSA_NOT_ENOUGH_MEMORY.Err()
 	}
@@ -46,8 +46,9 @@ func (d *DLL) CreateIoCompletionPort(concurrency uint32) (Port, error) {
 }
 
 // CloseCompletionPort closes a port: threads that wait at it come back with
-// WSA_INVALID_HANDLE, packets that nobody has taken are lost, and operations
-// that complete later queue none. WSA_INVALID_HANDLE.
+// ERROR_ABANDONED_WAIT_0, packets that nobody has taken are lost, and operations
+// that complete later queue none. It stands for CloseHandle.
+// WSA_INVALID_HANDLE.
 func (d *DLL) CloseCompletionPort(p Port) error {
 	object := d.ports.objects.Remove(uintptr(p))
 	if object == nil {
@@ -57,32 +58,77 @@ func (d *DLL) CloseCompletionPort(p Port) error {
 	return nil
 }
 
-// AssociateCompletionPort ties a socket to a port: each of its overlapped
-// operations that has no completion routine, and no tagged event, will queue a
-// packet with this key. It stands for CreateIoCompletionPort with a file handle.
+// AssociateCompletionPort ties a socket to a port, until the socket is closed:
+// each of its overlapped operations that has no completion routine, and no
+// tagged event, will queue a packet with this key. It stands for
+// CreateIoCompletionPort with a file handle.
 //
 // WSA_INVALID_HANDLE (no such port), WSAENOTSOCK, WSA_INVALID_PARAMETER (the
-// socket has a port already), WSAEOPNOTSUPP (an IFS handle: its completions
-// are the operating system's, and not the DLL's to queue).
+// socket has a port already), WSAEOPNOTSUPP (an IFS handle, on a system where
+// ports cannot watch descriptors).
 func (d *DLL) AssociateCompletionPort(s spi.Socket, p Port, key uintptr) error {
 	object := d.ports.objects.Get(uintptr(p))
 	if object == nil {
 		return spi.WSA_INVALID_HANDLE.Err()
 	}
-	sock := d.handles.find(s)
-	switch {
-	case sock == nil || sock.state.Load() == closed:
-		return spi.WSAENOTSOCK.Err()
-	case isIFS(s):
+	sock, e := d.attachable(s)
+	if e != 0 {
+		return e.Err()
+	}
+	if isIFS(s) && !port.Watches {
 		return spi.WSAEOPNOTSUPP.Err()
-	case !sock.port.CompareAndSwap(nil, &association{object, key}):
+	}
+	a := &association{port: object, key: key, provider: sock.provider}
+	if !sock.port.CompareAndSwap(nil, a) {
 		return spi.WSA_INVALID_PARAMETER.Err()
+	}
+	a.modes.Or(sock.modes.Load())
+	return nil
+}
+
+// attachable finds a socket for the calls that stand for the system's, on any
+// thread.
+func (d *DLL) attachable(s spi.Socket) (*socket, spi.Errno) {
+	sock := d.handles.find(s)
+	if sock == nil && isIFS(s) { // perhaps nobody has used it before
+		return d.unbound.lookupSlowly(s)
+	}
+	if sock == nil || sock.state.Load() == closed {
+		return nil, spi.WSAENOTSOCK
+	}
+	return sock, 0
+}
+
+// SetFileCompletionNotificationModes adds to a socket's modes. With
+// FILE_SKIP_COMPLETION_PORT_ON_SUCCESS operations whose call returns success at
+// once queue no packet. FILE_SKIP_SET_EVENT_ON_HANDLE changes nothing, since
+// sockets are not waited for themselves. Modes cannot be taken back. It stands
+// for the system call of that name.
+//
+// WSAENOTSOCK, WSA_INVALID_PARAMETER (other flags), WSAEOPNOTSUPP (a non-IFS
+// handle: its provider completes by WPUCompleteOverlappedRequest, which cannot
+// tell when the call returned).
+// Source: windows/win32/api/winbase/nf-winbase-setfilecompletionnotificationmodes.
+func (d *DLL) SetFileCompletionNotificationModes(s spi.Socket, flags uint8) error {
+	sock, e := d.attachable(s)
+	switch {
+	case e != 0:
+		return e.Err()
+	case flags&^(FILE_SKIP_COMPLETION_PORT_ON_SUCCESS|FILE_SKIP_SET_EVENT_ON_HANDLE) != 0:
+		return spi.WSA_INVALID_PARAMETER.Err()
+	case !isIFS(s):
+		return spi.WSAEOPNOTSUPP.Err()
+	}
+	sock.modes.Or(uint32(flags))
+	if a := sock.port.Load(); a != nil {
+		a.modes.Or(uint32(flags))
 	}
 	return nil
 }
 
 // PostQueuedCompletionStatus queues a packet of the caller's own.
 // WSA_INVALID_HANDLE.
+// Source: windows/win32/fileio/postqueuedcompletionstatus.
 func (d *DLL) PostQueuedCompletionStatus(p Port, packet Packet) error {
 	object := d.ports.objects.Get(uintptr(p))
 	if object == nil || !object.Post(port.Packet{Bytes: packet.Transferred, Status: packet.Status, Key: packet.Key, Overlapped: packet.Overlapped}) {
@@ -91,29 +137,134 @@ func (d *DLL) PostQueuedCompletionStatus(p Port, packet Packet) error {
 	return nil
 }
 
+// portWorker returns the thread's worker, nil for the unbound thread, which is
+// none.
+func (t *Thread) portWorker() *port.Worker {
+	if t.bound && t.worker == nil {
+		t.worker = port.NewWorker()
+		t.waiter.Notify(t.worker.Interrupt)
+	}
+	return t.worker
+}
+
 // GetQueuedCompletionStatus takes the next packet of a port, waiting for one if
 // there is none. A packet of an operation that failed comes with its status as
 // the error, as on Windows: with any error, a packet was taken if and only if
-// its Overlapped is not nil. WSAETIMEDOUT (no packet came in time),
-// WSA_INVALID_HANDLE (no such port, or it was closed meanwhile).
+// its Overlapped is not nil. WAIT_TIMEOUT (no packet came in time),
+// WSA_INVALID_HANDLE (no such port), ERROR_ABANDONED_WAIT_0 (it was closed
+// meanwhile).
 //
-// The port counts the thread as one of its workers from here to its next
-// request; see [Thread.LeavePort]. The unbound thread is never counted.
+// The operations of associated IFS sockets go on inside this call, on whichever
+// thread waits here. The port counts the thread as one of its workers from here
+// to its next request; see [Thread.LeavePort]. The unbound thread is never
+// counted.
+// Source: windows/win32/api/ioapiset/nf-ioapiset-getqueuedcompletionstatus.
 func (t *Thread) GetQueuedCompletionStatus(p Port, milliseconds uint32) (Packet, error) {
 	object := t.dll.ports.objects.Get(uintptr(p))
 	if object == nil {
 		return Packet{}, t.fail(spi.WSA_INVALID_HANDLE)
 	}
-	if t.bound && t.worker == nil {
-		t.worker = port.NewWorker()
+	packet, result := object.Get(t.portWorker(), timeoutOf(milliseconds))
+	if result != port.OK {
+		return Packet{}, t.fail(portCode(result))
 	}
-	switch packet, result := object.Get(t.worker, timeoutOf(milliseconds)); result {
-	case port.OK:
-		return Packet{packet.Bytes, packet.Status, packet.Key, packet.Overlapped}, t.result(packet.Status)
+	return clientPacket(&packet), t.result(packet.Status)
+}
+
+func clientPacket(p *port.Packet) Packet { return Packet{p.Bytes, p.Status, p.Key, p.Overlapped} }
+
+func portCode(r port.Result) spi.Errno {
+	switch r {
 	case port.TimedOut:
-		return Packet{}, t.fail(spi.WSAETIMEDOUT)
+		return spi.WAIT_TIMEOUT
+	case port.Closed:
+		return spi.ERROR_ABANDONED_WAIT_0
 	}
-	return Packet{}, t.fail(spi.WSA_INVALID_HANDLE)
+	return spi.WSA_INVALID_PARAMETER
+}
+
+// longestRoom bounds the packets that one call moves.
+const longestRoom = 1024
+
+// rooms holds buffers for the unbound thread.
+var rooms = sync.Pool{New: func() any { return new([]port.Packet) }}
+
+// GetQueuedCompletionStatusEx takes as many packets as there are and entries has
+// room for, waiting for the first if there is none, and returns their number.
+// An operation that failed is told by its packet's Status only. If alertable,
+// APCs that are queued to the thread when there is no packet end the call after
+// they have run. The rest is as in [Thread.GetQueuedCompletionStatus].
+//
+// WAIT_TIMEOUT, WAIT_IO_COMPLETION (APCs ran), WSA_INVALID_HANDLE,
+// ERROR_ABANDONED_WAIT_0, WSA_INVALID_PARAMETER (no room). With an error the
+// number is 0.
+// Source: windows/win32/fileio/getqueuedcompletionstatusex-func.
+func (t *Thread) GetQueuedCompletionStatusEx(p Port, entries []Packet, milliseconds uint32, alertable bool) (int, error) {
+	object := t.dll.ports.objects.Get(uintptr(p))
+	if object == nil {
+		return 0, t.fail(spi.WSA_INVALID_HANDLE)
+	}
+	room := &t.room
+	if !t.bound {
+		room = rooms.Get().(*[]port.Packet)
+		defer rooms.Put(room)
+	}
+	length := min(len(entries), longestRoom)
+	if length > len(*room) {
+		*room = make([]port.Packet, length)
+	}
+	packets := (*room)[:length]
+	var n int
+	var result port.Result
+	if t.bound && alertable {
+		n, result = t.getAlertably(object, packets, timeoutOf(milliseconds))
+	} else {
+		n, result = object.GetMany(t.portWorker(), packets, timeoutOf(milliseconds))
+	}
+	switch result {
+	case port.OK:
+	case port.Interrupted:
+		return 0, t.fail(spi.WAIT_IO_COMPLETION)
+	default:
+		return 0, t.fail(portCode(result))
+	}
+	for i := range packets[:n] {
+		entries[i] = clientPacket(&packets[i])
+	}
+	clear(packets[:n])
+	return n, nil
+}
+
+// getAlertably is port.GetMany in an alertable wait: the result is
+// port.Interrupted when APCs ran.
+func (t *Thread) getAlertably(object *port.Port, packets []port.Packet, timeout time.Duration) (int, port.Result) {
+	w := t.portWorker()
+	var deadline time.Time
+	if timeout > 0 {
+		deadline = time.Now().Add(timeout)
+	}
+	for {
+		w.Alertable(true)
+		now := timeout
+		if t.waiter.Pending() {
+			now = 0
+		}
+		n, result := object.GetMany(w, packets, now)
+		w.Alertable(false)
+		if result == port.OK || result == port.Closed || result == port.Refused {
+			return n, result
+		}
+		if t.waiter.RunAPCs() {
+			return 0, port.Interrupted
+		}
+		if result == port.TimedOut && now == timeout {
+			return 0, result
+		}
+		// The interrupt was for an APC that has run in an earlier wait.
+		if timeout > 0 {
+			timeout = max(time.Until(deadline), 0)
+		}
+	}
 }
 
 // LeavePort tells the port of the thread's latest request not to count on the

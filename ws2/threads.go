@@ -29,6 +29,7 @@ type Thread struct {
 	waiter       *wait.Waiter // Queue may be called from anywhere
 	waited       waited
 	worker       *port.Worker  // nil before the first use of a completion port
+	room         []port.Packet // for GetQueuedCompletionStatusEx
 	queue        *window.Queue // nil before the first window
 	hook         func() bool   // nil: the default
 	blocking     bool          // inside the hook of a blocking call

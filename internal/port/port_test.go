@@ -42,7 +42,7 @@ func TestChunkSize(t *testing.T) {
 }
 
 func TestPacketArrivesWhole(t *testing.T) {
-	p := New(0)
+	p := New(0, nil)
 	defer p.Close()
 	want := Packet{Bytes: 1<<32 - 1, Status: spi.WSA_OPERATION_ABORTED, Key: ^uintptr(0), Overlapped: new(spi.Overlapped)}
 	p.Post(want)
@@ -105,7 +105,7 @@ func TestQueueModel(t *testing.T) {
 
 func TestMillionPackets(t *testing.T) {
 	const packets = 1_000_000
-	p := New(1)
+	p := New(1, nil)
 	defer p.Close()
 	for i := range uintptr(packets) {
 		p.Post(Packet{Key: i})
@@ -131,7 +131,7 @@ func TestMillionPackets(t *testing.T) {
 // TestNothingLostOrDoubled has posters and workers of every kind at work.
 func TestNothingLostOrDoubled(t *testing.T) {
 	const posters, each = 3, 10_000
-	p := New(2)
+	p := New(2, nil)
 	var seen [posters * each]atomic.Int32
 	var left atomic.Int64
 	left.Store(posters * each)
@@ -184,7 +184,7 @@ func TestNothingLostOrDoubled(t *testing.T) {
 
 func TestLastWorkerIsWokenFirst(t *testing.T) {
 	const workers = 5
-	p := New(workers)
+	p := New(workers, nil)
 	defer p.Close()
 	woken := make(chan int)
 	var wg sync.WaitGroup
@@ -209,7 +209,7 @@ func TestLastWorkerIsWokenFirst(t *testing.T) {
 // TestConcurrency: with two workers at work the other packets stay queued; when
 // one comes back it takes the next itself.
 func TestConcurrency(t *testing.T) {
-	p := New(2)
+	p := New(2, nil)
 	a, b := NewWorker(), NewWorker()
 	for i := range uintptr(5) {
 		p.Post(Packet{Key: i})
@@ -251,7 +251,7 @@ func TestConcurrency(t *testing.T) {
 // that only the handling of a later packet brings.
 func TestBlockedWorkersDoNotHoldUpPackets(t *testing.T) {
 	for _, leave := range []bool{false, true} {
-		p := New(2)
+		p := New(2, nil)
 		brought := make(chan struct{})
 		var wg sync.WaitGroup
 		for range 3 {
@@ -285,7 +285,7 @@ func TestBlockedWorkersDoNotHoldUpPackets(t *testing.T) {
 }
 
 func TestWorkerChangesPorts(t *testing.T) {
-	p, q := New(1), New(1)
+	p, q := New(1, nil), New(1, nil)
 	w := NewWorker()
 	p.Post(Packet{})
 	q.Post(Packet{})
@@ -303,7 +303,7 @@ func TestWorkerChangesPorts(t *testing.T) {
 }
 
 func TestCloseWakesEveryWorker(t *testing.T) {
-	p := New(1)
+	p := New(1, nil)
 	var wg sync.WaitGroup
 	for k := range 20 {
 		wg.Go(func() {
@@ -330,7 +330,7 @@ func TestCloseWakesEveryWorker(t *testing.T) {
 
 // TestWorkerIsReusable: no token or packet of one request shows up in the next.
 func TestWorkerIsReusable(t *testing.T) {
-	p := New(1)
+	p := New(1, nil)
 	const rounds = 3000
 	var wg sync.WaitGroup
 	var got []uintptr
@@ -360,7 +360,7 @@ func TestWorkerIsReusable(t *testing.T) {
 func BenchmarkPostGet(b *testing.B) {
 	for _, batch := range []int{1, 64} {
 		b.Run(fmt.Sprint(batch), func(b *testing.B) {
-			p := New(1)
+			p := New(1, nil)
 			defer p.Close()
 			w := NewWorker()
 			room := make([]Packet, batch)
@@ -377,7 +377,7 @@ func BenchmarkPostGet(b *testing.B) {
 
 // BenchmarkWake is a round trip between two workers, two wakes.
 func BenchmarkWake(b *testing.B) {
-	there, back := New(1), New(1)
+	there, back := New(1, nil), New(1, nil)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		w := NewWorker()

@@ -1,7 +1,7 @@
 package port
 
-// chunkLen packets of 24 bytes and a link fill the allocator's class of 4096.
-const chunkLen = 170
+// chunkLen packets of 32 bytes and a link fill the allocator's class of 4096.
+const chunkLen = 127
 
 type chunk struct {
 	packets [chunkLen]Packet
@@ -54,4 +54,15 @@ func (q *queue) pop(room []Packet) int {
 		}
 	}
 	return n
+}
+
+// reset empties the queue and lets go of its memory.
+func (q *queue) reset() { *q = queue{} }
+
+// drain empties the queue and calls f for each packet.
+func (q *queue) drain(f func(Packet)) {
+	var room [1]Packet
+	for q.pop(room[:]) > 0 {
+		f(room[0])
+	}
 }

@@ -2,28 +2,40 @@ package port
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Worker is one thread's relation to completion ports: it belongs to the port
 // of its latest request, to one at a time. Its methods, and requests with it,
-// are for that thread only. Make one with [NewWorker].
+// are for that thread only, except [Worker.Interrupt]. Make one with
+// [NewWorker].
 type Worker struct {
-	port *Port // changed by the thread itself only, under the port's lock
+	port  atomic.Pointer[Port] // changed by the thread itself only
+	alert atomic.Uint32        // whether it may be interrupted, and was
 
 	// guarded by the port's lock
 	working       bool // took packets and has not come back
+	round         uint // the port's when it did
 	waits         bool // is in the port's stack
 	newer, older  *Worker
 	room          []Packet // where the waker puts packets
 	taken         int      // how many it put there
 	result        Result
+	promoted      bool // may lead whatever others are at work
 	uncountedWork bool // of a caller that is no worker: never counted as working
 
 	one   [1]Packet     // room for Get
 	token chan struct{} // one value for each wake
 	timer *time.Timer
 }
+
+// Values of alert.
+const (
+	deaf uint32 = iota
+	alertable
+	alerted
+)
 
 // NewWorker returns a worker that belongs to no port.
 func NewWorker() *Worker { return &Worker{token: make(chan struct{}, 1)} }
@@ -35,58 +47,106 @@ var spare = sync.Pool{New: func() any {
 	return w
 }}
 
+func takeSpare() *Worker { return spare.Get().(*Worker) }
+
+// giveBack ends the use of a spare worker. It was never counted, so nothing
+// changes for the others.
+func (w *Worker) giveBack() {
+	w.port.Store(nil)
+	spare.Put(w)
+}
+
 // Leave tells the worker's port not to count on it until its next request. Call
 // it when the thread ends, and before it blocks for long: the port then wakes
-// another worker for packets that are waiting.
+// another worker for packets that are waiting, and to lead.
 func (w *Worker) Leave() {
-	p := w.port
+	p := w.port.Load()
 	if p == nil {
 		return
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	w.stop()
-	w.port = nil
+	w.port.Store(nil)
 	p.dispatch()
+	if p.working == 0 {
+		p.promote()
+	}
+	p.unlock()
 }
 
-// join makes w a worker of p that is not at work.
-func (w *Worker) join(p *Port) {
-	w.port = p
-	w.stop()
+// Alertable says whether [Worker.Interrupt] ends the requests from now on, and
+// forgets earlier interrupts.
+func (w *Worker) Alertable(yes bool) {
+	if yes {
+		w.alert.Store(alertable)
+	} else {
+		w.alert.Store(deaf)
+	}
 }
 
-func (w *Worker) start() {
+// Interrupt ends the worker's request with [Interrupted], the present one if it
+// has begun or else the next, if the worker is alertable. It may be called from
+// anywhere.
+func (w *Worker) Interrupt() {
+	if !w.alert.CompareAndSwap(alertable, alerted) {
+		return
+	}
+	p := w.port.Load()
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	// A worker that has gone to another port looks at alert before it waits.
+	if w.port.Load() == p {
+		if w.waits {
+			w.exit(p)
+			w.wake(Interrupted)
+		} else if p.leader == w {
+			p.call()
+		}
+	}
+	p.unlock()
+}
+
+func (w *Worker) interrupted() bool { return w.alert.Load() == alerted }
+
+// start counts the worker as working. Like stop, enter and exit it is called
+// with the lock of the worker's port p held.
+func (w *Worker) start(p *Port) {
+	w.promoted = false
 	if !w.uncountedWork {
 		w.working = true
-		w.port.working++
+		w.round = p.round
+		p.working++
 	}
 }
 
 func (w *Worker) stop() {
-	if w.working {
+	if p := w.port.Load(); w.working {
 		w.working = false
-		w.port.working--
+		if w.round == p.round {
+			p.working--
+		}
 	}
 }
 
 // enter puts the worker on top of the stack of those that wait.
-func (w *Worker) enter() {
-	w.waits, w.taken = true, 0
-	w.newer, w.older = nil, w.port.last
+func (w *Worker) enter(p *Port) {
+	w.waits, w.taken, w.promoted = true, 0, false
+	w.newer, w.older = nil, p.last
 	if w.older != nil {
 		w.older.newer = w
 	}
-	w.port.last = w
+	p.last = w
 }
 
 // exit takes the worker out of the stack.
-func (w *Worker) exit() {
+func (w *Worker) exit(p *Port) {
 	w.waits = false
 	if w.newer != nil {
 		w.newer.older = w.older
 	} else {
-		w.port.last = w.older
+		p.last = w.older
 	}
 	if w.older != nil {
 		w.older.newer = w.newer
@@ -101,12 +161,14 @@ func (w *Worker) wake(result Result) {
 	w.token <- struct{}{}
 }
 
-// park sleeps until the worker is woken or the timeout passes.
-func (w *Worker) park(timeout time.Duration) (int, Result) {
-	if timeout < 0 {
+// park sleeps until the worker is woken or the deadline passes; the zero time
+// never does.
+func (w *Worker) park(p *Port, deadline time.Time) (int, Result) {
+	if deadline.IsZero() {
 		<-w.token
 		return w.taken, w.result
 	}
+	timeout := time.Until(deadline)
 	if w.timer == nil {
 		w.timer = time.NewTimer(timeout)
 	} else {
@@ -118,23 +180,14 @@ func (w *Worker) park(timeout time.Duration) (int, Result) {
 		return w.taken, w.result
 	case <-w.timer.C:
 	}
-	p := w.port
 	p.mu.Lock()
 	if !w.waits { // woken in the meantime
 		p.mu.Unlock()
 		<-w.token
 		return w.taken, w.result
 	}
-	defer p.mu.Unlock()
-	w.exit()
-	n := p.queue.pop(w.room) // those that the concurrency value kept waiting
+	w.exit(p)
 	w.room = nil
-	if n > 0 {
-		w.start()
-	}
-	p.dispatch()
-	if n == 0 {
-		return 0, TimedOut
-	}
-	return n, OK
+	p.unlock()
+	return 0, TimedOut
 }

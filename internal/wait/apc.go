@@ -27,9 +27,25 @@ func (w *Waiter) Queue(call func(context uintptr), context uintptr) bool {
 	if !w.apcs.push(&apc{call: call, context: context}) {
 		return false
 	}
-	w.wake(forAPCs, wokenByAPC)
+	if !w.wake(forAPCs, wokenByAPC) {
+		if notify := w.notify.Load(); notify != nil {
+			(*notify)()
+		}
+	}
 	return true
 }
+
+// Notify has notify called when an APC is queued and the waiter does not wait,
+// for a thread that waits alertably in another way: it calls [Waiter.Pending]
+// before and [Waiter.RunAPCs] after. notify is called by whoever queues.
+func (w *Waiter) Notify(notify func()) { w.notify.Store(&notify) }
+
+// Pending reports whether APCs are queued.
+func (w *Waiter) Pending() bool { return w.apcs.pending() }
+
+// RunAPCs runs the queued APCs, as an alertable wait would, and reports whether
+// there was one.
+func (w *Waiter) RunAPCs() bool { return w.runAPCs() }
 
 // runAPCs runs the queued APCs and reports whether there was one.
 func (w *Waiter) runAPCs() (ran bool) {

@@ -58,8 +58,9 @@ type Waiter struct {
 	registered int
 	all        bool // the latest registration is for all events
 
-	timer *time.Timer
-	apcs  apcQueue
+	timer  *time.Timer
+	apcs   apcQueue
+	notify atomic.Pointer[func()]
 }
 
 // NewWaiter returns a waiter that is registered with no event.
