@@ -19,18 +19,18 @@ func echoes() []row {
 	for _, connections := range []int{64, 1000} {
 		of := func(what string) string { return fmt.Sprintf("port echo, 64 B × %d, %s", connections, what) }
 		list = append(list,
-			row{of("against C epoll"), "/s", echo(messages, "port", "epoll", 64, connections), ratioAtLeast(0.95)},
-			row{of("CPU, against C epoll"), "ns", echo(processor, "port", "epoll", 64, connections), ratioAtMost(1.1)},
-			row{of("against libuv"), "/s", echo(messages, "port", "uv", 64, connections), forInformation()},
-			row{of("against Go net"), "/s", echo(messages, "port", "net", 64, connections), ratioAtLeast(1.4)},
+			row{of("against C epoll"), "/s", echo(messages, "port", "epoll", 64, connections, connections), ratioAtLeast(0.95)},
+			row{of("CPU, against C epoll"), "ns", echo(processor, "port", "epoll", 64, connections, connections), ratioAtMost(1.1)},
+			row{of("against libuv"), "/s", echo(messages, "port", "uv", 64, connections, connections), forInformation()},
+			row{of("against Go net"), "/s", echo(messages, "port", "net", 64, connections, connections), ratioAtLeast(1.4)},
 		)
 	}
 	return append(list,
-		row{"port echo, 16 KiB × 64, against C epoll", "/s", echo(messages, "port", "epoll", 16384, 64), ratioAtLeast(0.9)},
-		row{"port echo, 16 KiB × 64, CPU, against C epoll", "ns", echo(processor, "port", "epoll", 16384, 64), forInformation()},
-		row{"port echo, IFS layer, 64 B × 64, against C epoll", "/s", echo(messages, "port+ifs", "epoll", 64, 64), ratioAtLeast(0.93)},
-		row{"port echo, non-IFS layer, 64 B × 64, against C epoll", "/s", echo(messages, "port+nonifs", "epoll", 64, 64), ratioAtLeast(0.7)},
-		row{"port echo, non-IFS layer, CPU, against C epoll", "ns", echo(processor, "port+nonifs", "epoll", 64, 64), forInformation()},
+		row{"port echo, 16 KiB × 64, against C epoll", "/s", echo(messages, "port", "epoll", 16384, 64, 64), ratioAtLeast(0.9)},
+		row{"port echo, 16 KiB × 64, CPU, against C epoll", "ns", echo(processor, "port", "epoll", 16384, 64, 64), forInformation()},
+		row{"port echo, IFS layer, 64 B × 64, against C epoll", "/s", echo(messages, "port+ifs", "epoll", 64, 64, 64), ratioAtLeast(0.93)},
+		row{"port echo, non-IFS layer, 64 B × 64, against C epoll", "/s", echo(messages, "port+nonifs", "epoll", 64, 64, 64), ratioAtLeast(0.7)},
+		row{"port echo, non-IFS layer, CPU, against C epoll", "ns", echo(processor, "port+nonifs", "epoll", 64, 64, 64), forInformation()},
 	)
 }
 
@@ -133,8 +133,9 @@ func (d driven) run(each time.Duration, atOnce int) (m measured, err error) {
 	return measured{count, elapsed / 1e9, cpu}, nil
 }
 
-// echo compares two servers by a figure, with one message on each connection.
-func echo(figure func(measured) float64, subject, comparator string, size, connections int) func() (side, side, func(), error) {
+// echo compares two servers by a figure, with so many messages on their way at
+// once.
+func echo(figure func(measured) float64, subject, comparator string, size, connections, atOnce int) func() (side, side, func(), error) {
 	return func() (side, side, func(), error) {
 		var sides []side
 		var open []driven
@@ -151,7 +152,7 @@ func echo(figure func(measured) float64, subject, comparator string, size, conne
 			}
 			open = append(open, d)
 			sides = append(sides, func(each time.Duration) (float64, error) {
-				m, err := d.run(each, connections)
+				m, err := d.run(each, atOnce)
 				return figure(m), err
 			})
 		}

@@ -2,4 +2,6 @@ package main
 
 import "slices"
 
-func rows() []row { return slices.Concat(calls(), asyncs(), echoes(), transfers(), launched()) }
+func rows() []row {
+	return slices.Concat(calls(), asyncs(), echoes(), counts(), transfers(), launched())
+}

@@ -177,12 +177,11 @@ func acceptAll(dll *ws2.DLL, l spi.Socket, port ws2.Port) error {
 func work(th *ws2.Thread, port ws2.Port) error {
 	packets := make([]ws2.Packet, 128)
 	for {
-		var err error
-		packets[0], err = th.GetQueuedCompletionStatus(port, spi.WSA_INFINITE)
+		n, err := th.GetQueuedCompletionStatusEx(port, packets, spi.WSA_INFINITE, false)
 		if err != nil {
 			return err
 		}
-		for _, p := range packets[:1] {
+		for _, p := range packets[:n] {
 			o := (*operation)(unsafe.Pointer(p.Overlapped))
 			c := o.connection
 			var err error
