@@ -92,6 +92,16 @@ func (d *descriptors) WSPGetSockOpt(s spi.Socket, level, name int32, val []byte,
 	return storeInfo(&link.entry, val, valLen)
 }
 
+// WSPIoctl passes through, but for extension functions that the layer is
+// without. Others are the base provider's, which the layer does not see, unless
+// it wraps them.
+func (d *descriptors) WSPIoctl(s spi.Socket, code uint32, in, out []byte, returned *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
+	if d.module.definition.without(code, in) {
+		return spi.WSAEOPNOTSUPP
+	}
+	return d.Provider.WSPIoctl(s, code, in, out, returned, ov, routine, thread)
+}
+
 func (d *descriptors) WSPDuplicateSocket(s spi.Socket, pid uint32, info *spi.ProtocolInfo) spi.Errno {
 	if info == nil {
 		return spi.WSAEFAULT

@@ -25,6 +25,7 @@ func newOwnHandles(m *module, link *Link) *ownHandles {
 			return link, 0
 		},
 		Cleanup: func() spi.Errno { return link.run.cleanup(link.group) },
+		Without: m.definition.Without,
 	})
 	host := m.chains.Host()
 	own.Start(host.Upcalls, host.DLL)

@@ -23,6 +23,11 @@ type Definition struct {
 	// and write on them cannot go around it. nil means that it need not: over
 	// a base provider with IFS handles the layer then costs nothing per byte.
 	SeesBytes func(o spi.Options) bool
+	// Without are the extension functions that the layer cannot support:
+	// clients that ask for one get WSAEOPNOTSUPP. A layer that changes what
+	// WSPSend sends needs the same in TransmitFile, TransmitPackets, WSASendMsg
+	// and the data of ConnectEx, by [WrapExtension], or does without them.
+	Without []spi.GUID
 	// New returns the layer's provider over the started provider next, usually
 	// a struct that embeds next. It is called once for each different next
 	// provider that the layer's chains have. If the result has a method

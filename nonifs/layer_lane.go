@@ -41,3 +41,23 @@ func (m *mapped) packet(c spi.Completion) {
 		op.release()
 	}
 }
+
+// rescue sees to an operation on the lane whose port has been closed while it
+// was started: the next provider may have found no port any more, and then no
+// packet comes. While the port is open after the start one does.
+func (op *lowerOp) rescue() {
+	l, h := op.layer, op.handle
+	if op.event != 0 || l.DLL().CompletionPort(h.Socket()) != nil || !op.ov.InProgress() {
+		return
+	}
+	op.holders.Add(1) // the caller is one
+	l.work.rescues.Go(func() {
+		var n, flags uint32
+		m := h.Value
+		m.next.WSPGetOverlappedResult(m.lower, &op.ov, &n, true, &flags)
+		if !op.ov.InProgress() {
+			op.finish()
+		}
+		op.release()
+	})
+}

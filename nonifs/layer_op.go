@@ -99,6 +99,7 @@ func (op *lowerOp) started(errno spi.Errno, transferred, flags *uint32) spi.Errn
 			op.phase.Store(opSettling)
 			op.settle()
 		}
+		op.rescue()
 		errno = spi.WSA_IO_PENDING
 	case errno != 0: // which is never indicated
 		op.layer.Fail(&op.request, errno)
@@ -224,4 +225,3 @@ func (op *lowerOp) recycle() {
 	}
 	l.onLane.Put(op)
 }
-

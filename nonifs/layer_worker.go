@@ -11,7 +11,8 @@ import (
 // its locks; their signal only queues a task here. The goroutine runs from the
 // first task's event to the last WSPCleanup, which waits for it.
 type worker struct {
-	layer *Layer
+	layer   *Layer
+	rescues sync.WaitGroup // goroutines that wait below for operations whose port was closed
 
 	mu      sync.Mutex // guards everything below; a leaf lock
 	tasks   []func()
@@ -155,6 +156,7 @@ const mostSpare = 1 << 12
 // stop ends the worker after the next providers are cleaned up: operations that
 // nobody has completed end as aborted.
 func (w *worker) stop() {
+	w.rescues.Wait() // their operations are over
 	w.mu.Lock()
 	wake, done := w.wake, w.done
 	w.closing = true

@@ -21,6 +21,7 @@ func init() {
 		Options:   []spi.Option{{Name: "dir", Help: "where the files go, such as /tmp/calls; it is made if need be"}},
 		Check:     check,
 		SeesBytes: func(spi.Options) bool { return true },
+		Without:   []spi.GUID{spi.WSAID_TRANSMITFILE, spi.WSAID_TRANSMITPACKETS}, // whose bytes are not in memory
 		New:       newRecord,
 	})
 }
@@ -46,7 +47,7 @@ func newRecord(next spi.Provider, o spi.Options) (spi.Provider, error) {
 
 // appendTo writes the bytes of one transfer behind those before it.
 func appendTo(dir string, t *nonifs.Transfer) error {
-	if t.N == 0 {
+	if t.N == 0 || t.Bufs == nil {
 		return nil
 	}
 	direction := "sent"

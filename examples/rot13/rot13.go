@@ -13,6 +13,7 @@ func init() {
 		Name:      "rot13",
 		Summary:   "turns letters by thirteen places",
 		SeesBytes: func(spi.Options) bool { return true },
+		Without:   []spi.GUID{spi.WSAID_CONNECTEX, spi.WSAID_TRANSMITFILE, spi.WSAID_TRANSMITPACKETS, spi.WSAID_WSASENDMSG},
 		New: func(next spi.Provider, _ spi.Options) (spi.Provider, error) {
 			next.(interface{ Observe(func(*nonifs.Transfer)) }).Observe(received)
 			return rot13{next}, nil
