@@ -32,7 +32,8 @@ type CompletionPort interface {
 	Unwatch(fd, watch uintptr)
 
 	// Post queues the packet of an operation that has completed outside Ready.
-	// It calls no provider and may be called with any lock held.
+	// It calls no provider and may be called with any lock held, also when the
+	// port is closed.
 	Post(c Completion)
 
 	// SkipOnSuccess reports whether the client wants no packet for an operation
@@ -50,8 +51,11 @@ type PortTarget interface {
 	// for one watch, with no lock held, and must not block.
 	Ready(events uint32, done []Completion) []Completion
 
-	// Orphaned tells that the port is closed, which ended the watch. Operations
-	// go on without packets.
+	// Orphaned tells that the port is closed, which ended the watch. The
+	// operations that are under way go on, and are still posted when they
+	// complete: the client gets no packets any more, but a layer that waits for
+	// them by CompleteWith does. It is called once, after the latest Ready, on
+	// any thread, with no lock held.
 	Orphaned()
 }
 

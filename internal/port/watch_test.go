@@ -1,0 +1,702 @@
+//go:build linux
+
+package port
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
+
+	"upcall.dev/spi"
+)
+
+// pipeEnd is a watched read end of a pipe: each byte that comes completes an
+// operation, with the byte as its number of bytes transferred.
+type pipeEnd struct {
+	t       testing.TB
+	fd, to  int
+	id      uintptr
+	busy    atomic.Bool
+	inReady atomic.Int32
+	orphans atomic.Int32
+	reads   atomic.Int64
+	closing sync.Once
+}
+
+func newPipe(t testing.TB) *pipeEnd {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_NONBLOCK|unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	e := &pipeEnd{t: t, fd: fds[0], to: fds[1]}
+	t.Cleanup(e.close)
+	return e
+}
+
+func (e *pipeEnd) close() {
+	e.closing.Do(func() { unix.Close(e.fd); unix.Close(e.to) })
+}
+
+func (e *pipeEnd) Ready(events uint32, done []spi.Completion) []spi.Completion {
+	if e.inReady.Add(1) != 1 {
+		e.t.Error("two calls of Ready at once")
+	}
+	defer e.inReady.Add(-1)
+	if e.orphans.Load() > 0 {
+		e.t.Error("Ready after Orphaned")
+	}
+	var buffer [64]byte
+	for {
+		n, err := unix.Read(e.fd, buffer[:])
+		if err != nil || n == 0 {
+			return done
+		}
+		e.reads.Add(int64(n))
+		for _, b := range buffer[:n] {
+			done = append(done, spi.Completion{Transferred: uint32(b)})
+		}
+	}
+}
+
+func (e *pipeEnd) Orphaned() { e.orphans.Add(1) }
+
+func (e *pipeEnd) write(bytes ...byte) {
+	if n, err := unix.Write(e.to, bytes); err != nil || n != len(bytes) {
+		e.t.Errorf("wrote %d bytes: %v", n, err)
+	}
+}
+
+func (e *pipeEnd) watch(p *Port, key uintptr, lane *Lane) {
+	e.t.Helper()
+	id, code := p.Watch(uintptr(e.fd), e, key, lane)
+	if code != 0 {
+		e.t.Fatal(code)
+	}
+	e.id = id
+}
+
+// get takes one packet and checks it.
+func get(t testing.TB, p *Port, w *Worker, timeout time.Duration, want Packet) {
+	t.Helper()
+	if packet, result := p.Get(w, timeout); result != OK || packet != want {
+		t.Errorf("packet %+v, result %v, want %+v", packet, result, want)
+	}
+}
+
+func openFiles(t testing.TB) int {
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
+}
+
+// untilLed returns when a worker waits in the poller.
+func (p *Port) untilLed() {
+	for {
+		p.mu.Lock()
+		led := p.leader != nil && p.poller.asleep.Load()
+		p.mu.Unlock()
+		if led {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+func TestDescriptorsAreWatchedInsideTheDequeue(t *testing.T) {
+	for _, timeout := range []time.Duration{0, time.Hour, Infinite} {
+		for _, w := range []*Worker{nil, NewWorker()} {
+			p := New(1, nil)
+			e, f := newPipe(t), newPipe(t)
+			e.watch(p, 7, nil)
+			f.watch(p, 8, nil)
+			e.write(1, 2)
+			get(t, p, w, timeout, Packet{Bytes: 1, Key: 7})
+			get(t, p, w, timeout, Packet{Bytes: 2, Key: 7})
+			f.write(3)
+			get(t, p, w, timeout, Packet{Bytes: 3, Key: 8})
+			p.Unwatch(uintptr(f.fd), f.id)
+			p.Unwatch(uintptr(f.fd), f.id)
+			f.write(4)
+			e.write(5)
+			get(t, p, w, timeout, Packet{Bytes: 5, Key: 7})
+			if _, result := p.Get(w, time.Millisecond); result != TimedOut {
+				t.Errorf("an unwatched descriptor gave a packet: %v", result)
+			}
+			f.watch(p, 9, nil) // tells at once what is there
+			get(t, p, w, timeout, Packet{Bytes: 4, Key: 9})
+			p.Close()
+		}
+	}
+}
+
+// A number that is used again is another descriptor, whose events carry another
+// id; those of the old one that are still on their way are nobody's.
+func TestStaleEventsAreDropped(t *testing.T) {
+	p := New(1, nil)
+	defer p.Close()
+	e := newPipe(t)
+	e.watch(p, 1, nil)
+	e.write(1)
+	n := p.poller.wait(pollOnce)
+	if n != 1 {
+		t.Fatalf("%d events", n)
+	}
+	p.Unwatch(uintptr(e.fd), e.id)
+	successor := newPipe(t)
+	if id, code := p.Watch(uintptr(successor.fd), successor, 2, nil); code != 0 || id == e.id {
+		t.Errorf("id %#x again, %v", id, code)
+	}
+	p.poller.proceed(n)
+	if len(p.poller.completed()) != 0 || e.reads.Load() != 0 {
+		t.Error("a stale event was followed")
+	}
+}
+
+func TestWatchErrors(t *testing.T) {
+	p := New(1, nil)
+	e := newPipe(t)
+	e.watch(p, 1, nil)
+	file, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for name, c := range map[string]struct {
+		fd   uintptr
+		code spi.Errno
+	}{
+		"watched twice": {uintptr(e.fd), spi.WSAEINVAL},
+		"not open":      {1 << 20, spi.WSAENOTSOCK},
+		"a file":        {file.Fd(), spi.WSAEOPNOTSUPP},
+	} {
+		if _, code := p.Watch(c.fd, e, 1, nil); code != c.code {
+			t.Errorf("%s: %v, want %v", name, code, c.code)
+		}
+	}
+	if n := p.poller.watches.Len(); n != 1 {
+		t.Errorf("%d watches", n)
+	}
+	p.Close()
+	if _, code := p.Watch(uintptr(e.fd), e, 1, nil); code != spi.WSA_INVALID_HANDLE {
+		t.Errorf("closed: %v", code)
+	}
+	p.Unwatch(uintptr(e.fd), e.id)
+	empty := New(1, nil)
+	empty.Close()
+	if _, code := empty.Watch(uintptr(e.fd), e, 1, nil); code != spi.WSA_INVALID_HANDLE {
+		t.Errorf("closed before the first: %v", code)
+	}
+}
+
+// A packet wakes the leader, a follower leads when the leader goes, and a
+// descriptor that is watched while workers sleep is looked after.
+func TestLeaderAndFollowers(t *testing.T) {
+	p := New(4, nil)
+	e := newPipe(t)
+	type outcome struct {
+		worker int
+		packet Packet
+		result Result
+	}
+	outcomes := make(chan outcome)
+	var wg sync.WaitGroup
+	start := func(k int, timeout time.Duration) {
+		wg.Go(func() {
+			w := NewWorker()
+			packet, result := p.Get(w, timeout)
+			outcomes <- outcome{k, packet, result}
+			w.Leave()
+		})
+	}
+	expect := func(want outcome) {
+		t.Helper()
+		if got := <-outcomes; got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+	start(0, Infinite)
+	p.untilWaiting(1)
+	e.watch(p, 1, nil)
+	p.untilLed() // worker 0 was made to lead
+	start(1, Infinite)
+	p.untilWaiting(1)
+	p.Post(Packet{Key: 2})
+	expect(outcome{1, Packet{Key: 2}, OK})
+	p.Post(Packet{Key: 3})
+	expect(outcome{0, Packet{Key: 3}, OK}) // called out of the poller
+	start(2, 5*time.Millisecond)
+	p.untilLed()
+	start(3, Infinite)
+	p.untilWaiting(1)
+	expect(outcome{2, Packet{}, TimedOut})
+	p.untilLed() // worker 3 leads in its place
+	e.write(9)
+	expect(outcome{3, Packet{Bytes: 9, Key: 1}, OK})
+	start(4, Infinite)
+	p.untilLed()
+	start(5, Infinite)
+	p.untilWaiting(1)
+	e.write(1)
+	expect(outcome{4, Packet{Bytes: 1, Key: 1}, OK})
+	e.write(2) // the leader has not come back: the clock promotes the follower
+	expect(outcome{5, Packet{Bytes: 2, Key: 1}, OK})
+	wg.Wait()
+	p.Close()
+}
+
+// What one look at the descriptors brought goes to more workers only when it
+// has waited, and to more than the concurrency value allows only when nobody
+// comes back.
+func TestBacklogIsSharedLate(t *testing.T) {
+	for _, concurrency := range []int{1, 2} {
+		p := New(concurrency, nil)
+		e := newPipe(t)
+		e.watch(p, 1, nil)
+		const workers = 3
+		var wg sync.WaitGroup
+		var taken sync.WaitGroup
+		taken.Add(workers)
+		for range workers {
+			wg.Go(func() {
+				w := NewWorker()
+				defer w.Leave()
+				if _, result := p.Get(w, Infinite); result != OK {
+					t.Errorf("result %v", result)
+				}
+				taken.Done()
+				taken.Wait() // blocks until the others have theirs
+			})
+		}
+		p.untilWaiting(workers - 1)
+		e.write(1, 2, 3)
+		wg.Wait()
+		if p.working != 0 {
+			t.Errorf("%d at work", p.working)
+		}
+		p.Close()
+	}
+}
+
+// TestDescriptorsDoNotStarve: workers that always find packets look at the
+// descriptors all the same.
+func TestDescriptorsDoNotStarve(t *testing.T) {
+	p := New(1, nil)
+	defer p.Close()
+	e := newPipe(t)
+	e.watch(p, 1, nil)
+	e.write(1)
+	w := NewWorker()
+	p.Post(Packet{})
+	for i := 0; ; i++ {
+		p.Post(Packet{})
+		packet, result := p.Get(w, Infinite)
+		if result != OK || i > 2*fairness {
+			t.Fatalf("%v after %d packets", result, i)
+		}
+		if packet.Key == 1 {
+			return
+		}
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	for _, descriptors := range []bool{false, true} {
+		p := New(1, nil)
+		if descriptors {
+			newPipe(t).watch(p, 1, nil)
+		}
+		w := NewWorker()
+		w.Interrupt() // not alertable
+		if _, result := p.Get(w, time.Millisecond); result != TimedOut {
+			t.Errorf("deaf: %v", result)
+		}
+		w.Alertable(true)
+		w.Interrupt()
+		p.Post(Packet{Key: 1})
+		get(t, p, w, Infinite, Packet{Key: 1}) // packets come first
+		if _, result := p.Get(w, Infinite); result != Interrupted {
+			t.Errorf("before the wait: %v", result)
+		}
+		w.Alertable(true)
+		const rounds = 200
+		start := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for range rounds {
+				<-start
+				w.Interrupt()
+			}
+		})
+		for i := range rounds {
+			w.Alertable(true)
+			start <- struct{}{}
+			if _, result := p.Get(w, Infinite); result != Interrupted {
+				t.Errorf("round %d: %v", i, result)
+			}
+		}
+		wg.Wait()
+		w.Alertable(false)
+		if _, result := p.Get(w, 0); result != TimedOut {
+			t.Errorf("after it: %v", result)
+		}
+		w.Leave()
+		p.Close()
+	}
+}
+
+func TestCloseEndsWatches(t *testing.T) {
+	before := openFiles(t)
+	for _, waiting := range []int{0, 1, 3} {
+		p := New(2, nil)
+		e, unwatched := newPipe(t), newPipe(t)
+		e.watch(p, 1, nil)
+		unwatched.watch(p, 2, nil)
+		p.Unwatch(uintptr(unwatched.fd), unwatched.id)
+		var wg sync.WaitGroup
+		for range waiting {
+			wg.Go(func() {
+				if _, result := p.Get(NewWorker(), Infinite); result != Closed {
+					t.Errorf("result %v", result)
+				}
+			})
+		}
+		if waiting > 0 {
+			p.untilLed()
+			p.untilWaiting(waiting - 1)
+		}
+		p.Close()
+		wg.Wait()
+		if e.orphans.Load() != 1 || unwatched.orphans.Load() != 0 {
+			t.Errorf("Orphaned was called %d and %d times", e.orphans.Load(), unwatched.orphans.Load())
+		}
+		e.close()
+		unwatched.close()
+	}
+	if after := openFiles(t); after != before {
+		t.Errorf("%d descriptors were open, then %d", before, after)
+	}
+}
+
+// Lane packets run on the worker that takes them, and what they post comes out
+// of the same request; a closed port gives them to stray.
+func TestLanes(t *testing.T) {
+	var strayed []uint32
+	p := New(1, func(packet Packet) { strayed = append(strayed, packet.Bytes); packet.Run() })
+	var ran []uint32
+	lane := &Lane{func(c spi.Completion) {
+		ran = append(ran, c.Transferred)
+		if c.Transferred%2 == 1 {
+			p.Post(Packet{Bytes: c.Transferred + 100, Key: 5})
+		}
+	}}
+	e := newPipe(t)
+	e.watch(p, 1, lane)
+	w := NewWorker()
+	e.write(1)
+	get(t, p, w, Infinite, Packet{Bytes: 101, Key: 5})
+	p.Post(Packet{Bytes: 2, Lane: lane})
+	if _, result := p.Get(w, 0); result != TimedOut {
+		t.Errorf("the lane's packet came out: %v", result)
+	}
+	room := make([]Packet, 10)
+	for i := range uint32(4) {
+		p.Post(Packet{Bytes: 2 * i, Lane: lane})
+		p.Post(Packet{Bytes: i})
+	}
+	if n, result := p.GetMany(w, room, Infinite); n != 4 || result != OK || room[3] != (Packet{Bytes: 3}) || room[4] != (Packet{}) {
+		t.Errorf("%d, %v, %+v", n, result, room)
+	}
+	if want := []uint32{1, 2, 0, 2, 4, 6}; fmt.Sprint(ran) != fmt.Sprint(want) {
+		t.Errorf("ran %v, want %v", ran, want)
+	}
+	p.Post(Packet{Bytes: 20, Lane: lane})
+	p.Post(Packet{Bytes: 21})
+	p.Post(Packet{Bytes: 22, Lane: lane})
+	p.Close()
+	if p.Post(Packet{Bytes: 24, Lane: lane}) {
+		t.Error("a closed port took a packet")
+	}
+	if want := []uint32{20, 22, 24}; fmt.Sprint(strayed) != fmt.Sprint(want) {
+		t.Errorf("strayed %v, want %v", strayed, want)
+	}
+	if p.lanes.Load() != 0 {
+		t.Error("a lane is counted for ever")
+	}
+}
+
+// TestWatchModel checks a port with one worker against a model, over random
+// sequences.
+func TestWatchModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		p := New(1, nil)
+		defer p.Close()
+		w := NewWorker()
+		type end struct {
+			*pipeEnd
+			watched bool
+			unread  int // bytes in the pipe
+		}
+		var ends []*end
+		queued := 0
+		get := func(rt *rapid.T, room int) {
+			n, result := p.GetMany(w, make([]Packet, room), 0)
+			ready := 0
+			for _, e := range ends {
+				if e.watched {
+					ready += e.unread
+				}
+			}
+			if total := queued + ready; n > min(room, total) || n == 0 && total > 0 || (n > 0) != (result == OK) {
+				rt.Fatalf("%d packets, %v; %d queued, %d ready", n, result, queued, ready)
+			}
+			reads := 0
+			for _, e := range ends {
+				now := int(e.reads.Swap(0))
+				e.unread -= now
+				reads += now
+			}
+			queued += reads - n
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"watch new": func(rt *rapid.T) {
+				if len(ends) == 8 {
+					rt.Skip()
+				}
+				e := &end{pipeEnd: newPipe(t), watched: true}
+				e.watch(p, uintptr(len(ends)+1), nil)
+				ends = append(ends, e)
+			},
+			"toggle": func(rt *rapid.T) {
+				if len(ends) == 0 {
+					rt.Skip()
+				}
+				e := rapid.SampledFrom(ends).Draw(rt, "end")
+				if e.watched = !e.watched; e.watched {
+					e.watch(p, 1, nil)
+				} else {
+					p.Unwatch(uintptr(e.fd), e.id)
+				}
+			},
+			"write": func(rt *rapid.T) {
+				if len(ends) == 0 {
+					rt.Skip()
+				}
+				e := rapid.SampledFrom(ends).Draw(rt, "end")
+				count := rapid.IntRange(1, 100).Draw(rt, "bytes")
+				e.write(make([]byte, count)...)
+				e.unread += count
+			},
+			"post": func(rt *rapid.T) {
+				for range rapid.IntRange(1, 300).Draw(rt, "count") {
+					p.Post(Packet{})
+					queued++
+				}
+			},
+			"get": func(rt *rapid.T) { get(rt, rapid.IntRange(1, 300).Draw(rt, "room")) },
+			"": func(rt *rapid.T) {
+				if p.Len() != queued {
+					rt.Fatalf("%d packets in the queue, want %d", p.Len(), queued)
+				}
+			},
+		})
+	})
+}
+
+// TestNoWakeupIsLost has posters, descriptors that come and go, lanes, workers
+// of every kind and interrupts at work, then nothing but a last packet.
+func TestNoWakeupIsLost(t *testing.T) {
+	for _, concurrency := range []int{1, 2, 4} {
+		t.Run(fmt.Sprint(concurrency), func(t *testing.T) { storm(t, concurrency) })
+	}
+}
+
+func storm(t *testing.T, concurrency int) {
+	const posters, pipes, each, workers = 2, 6, 2000, 5
+	var strayed atomic.Int64
+	p := New(concurrency, func(Packet) { strayed.Add(1) })
+	var got, laned atomic.Int64
+	total := int64(posters*each + pipes*each)
+	finished := make(chan struct{})
+	count := func(counter *atomic.Int64, n int64) {
+		counter.Add(n)
+		if got.Load()+laned.Load() == total && n > 0 {
+			select {
+			case finished <- struct{}{}:
+			default:
+			}
+		}
+	}
+	lane := &Lane{func(spi.Completion) { count(&laned, 1) }}
+	var working sync.WaitGroup
+	for k := range workers {
+		working.Go(func() {
+			var w *Worker
+			if k > 0 {
+				w = NewWorker()
+				defer w.Leave()
+			}
+			stop := make(chan struct{})
+			var interrupter sync.WaitGroup
+			if k == 1 {
+				interrupter.Go(func() {
+					for {
+						select {
+						case <-stop:
+							return
+						case <-time.After(50 * time.Microsecond):
+							w.Interrupt()
+						}
+					}
+				})
+			}
+			room := make([]Packet, 1+7*k)
+			for i := 0; ; i++ {
+				if k == 1 {
+					w.Alertable(true)
+				}
+				timeout := Infinite
+				if k == 2 {
+					timeout = time.Duration(i%3) * 100 * time.Microsecond
+				}
+				n, result := p.GetMany(w, room, timeout)
+				if result == Closed {
+					break
+				}
+				count(&got, int64(n))
+				if k == 3 && i%100 == 0 {
+					w.Leave()
+				}
+			}
+			close(stop)
+			interrupter.Wait()
+		})
+	}
+	var driving sync.WaitGroup
+	for range posters {
+		driving.Go(func() {
+			for i := range each {
+				if !p.Post(Packet{}) {
+					t.Error("refused")
+				}
+				if i%50 == 0 {
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	ends := make([]*pipeEnd, pipes)
+	for k := range ends {
+		e := newPipe(t)
+		ends[k] = e
+		driving.Go(func() {
+			way := lane
+			if k%2 == 0 {
+				way = nil
+			}
+			watched := false
+			for i := range each {
+				if i%200 == 0 {
+					if watched {
+						p.Unwatch(uintptr(e.fd), e.id)
+						for e.inReady.Load() != 0 { // one call at a time is for one watch
+							runtime.Gosched()
+						}
+					}
+					e.watch(p, 1, way)
+					watched = true
+				}
+				e.write(0)
+				if i%20 == 0 {
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	driving.Wait()
+	for got.Load()+laned.Load() != total {
+		select {
+		case <-finished:
+		case <-time.After(10 * time.Second):
+			p.mu.Lock()
+			t.Fatalf("%d packets and %d of lanes came of %d; %d queued, leader %v, last %v, clock %v, %d at work",
+				got.Load(), laned.Load(), total, p.queue.len, p.leader != nil, p.last != nil, p.clock.runs, p.working)
+		}
+	}
+	p.Close()
+	working.Wait()
+	for _, e := range ends {
+		if e.orphans.Load() != 1 {
+			t.Errorf("Orphaned was called %d times", e.orphans.Load())
+		}
+	}
+	if strayed.Load() != 0 {
+		t.Errorf("%d packets went astray", strayed.Load())
+	}
+}
+
+// TestCloseAgainstEverything: closing meets watching, posting and waiting.
+func TestCloseAgainstEverything(t *testing.T) {
+	for i := range 300 {
+		var strayed atomic.Int64
+		p := New(1+i%2, func(Packet) { strayed.Add(1) })
+		var ran, sent atomic.Int64
+		lane := &Lane{func(spi.Completion) { ran.Add(1) }}
+		e := newPipe(t)
+		if i%3 > 0 {
+			e.watch(p, 1, nil)
+		}
+		other := newPipe(t)
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				w := NewWorker()
+				for {
+					if _, result := p.Get(w, Infinite); result == Closed {
+						return
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			for range 20 {
+				p.Post(Packet{Lane: lane})
+				sent.Add(1)
+			}
+		})
+		accepted := false
+		wg.Go(func() {
+			id, code := p.Watch(uintptr(other.fd), other, 1, nil)
+			if accepted = code == 0; accepted {
+				e.write(1)
+				if i%5 == 0 {
+					p.Unwatch(uintptr(other.fd), id)
+				}
+			}
+		})
+		wg.Go(func() {
+			for range i % 7 {
+				runtime.Gosched()
+			}
+			p.Close()
+		})
+		wg.Wait()
+		if ran.Load()+strayed.Load() != sent.Load() {
+			t.Fatalf("%d lane packets ran, %d went astray, of %d", ran.Load(), strayed.Load(), sent.Load())
+		}
+		orphaned := other.orphans.Load()
+		if orphaned > 1 || !accepted && orphaned != 0 || accepted && i%5 > 0 && orphaned != 1 {
+			t.Fatalf("accepted %v, Orphaned called %d times", accepted, orphaned)
+		}
+		e.close()
+		other.close()
+	}
+}
