@@ -95,7 +95,7 @@ func (s *socket) bind(a netip.AddrPort) spi.Errno {
 	reuse, exclusive := s.Option(spi.SO_REUSEADDR), s.Option(spi.SO_EXCLUSIVEADDRUSE)
 	s.network.mu.Lock()
 	defer s.network.mu.Unlock()
-	if s.bound || s.client || s.gone {
+	if s.local.IsValid() || s.gone { // bound, connected or accepted
 		return spi.WSAEINVAL
 	}
 	if errno := s.ports().bind(s, a, reuse, exclusive); errno != 0 {
@@ -255,6 +255,45 @@ func (s *socket) Ioctl(code uint32, in, _ []byte, _ *uint32) spi.Errno {
 
 // Shutdown implements nonifs.Lower: the queues already tell the other end.
 func (s *socket) Shutdown(int32) {}
+
+// Adopt implements nonifs.Lower.
+func (s *socket) Adopt(incoming nonifs.Lower) spi.Errno {
+	from, ok := incoming.(*socket)
+	if !ok || from.network != s.network {
+		return spi.WSAEINVAL
+	}
+	s.network.mu.Lock()
+	defer s.network.mu.Unlock()
+	switch {
+	case s.gone:
+		return spi.WSAENOTSOCK
+	case s.bound || s.client:
+		return spi.WSAEINVAL
+	}
+	s.local, s.peer, s.dual = from.local, from.peer, from.dual
+	from.gone = true
+	return 0
+}
+
+// Reuse implements nonifs.Lower. An address from Bind stays, one from Connect or
+// from a listening socket goes.
+func (s *socket) Reuse() spi.Errno {
+	n := s.network
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s.gone {
+		return spi.WSAENOTSOCK
+	}
+	if s.client {
+		delete(n.clients, pair{s.local, s.peer})
+		s.client = false
+	}
+	if !s.bound {
+		s.local = netip.AddrPort{}
+	}
+	s.peer = netip.AddrPort{}
+	return 0
+}
 
 // Close implements nonifs.Lower.
 func (s *socket) Close(bool) {
