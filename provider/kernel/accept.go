@@ -38,7 +38,7 @@ func (p *provider) WSPListen(s spi.Socket, backlog int32) spi.Errno {
 	if err := unix.Listen(d.fd, int(min(max(backlog, 1), maxBacklog))); err != nil {
 		return spi.FromErrno(errnoOf(err))
 	}
-	d.reenable(spi.FD_ACCEPT, 0)
+	d.report()
 	return 0
 }
 

@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,7 +46,8 @@ type operations struct {
 	collects *portWatch // while its Ready runs: packets go to done
 	done     []spi.Completion
 
-	moved map[*operation]*descriptor // AcceptEx operations that wait for data, on the accepted socket
+	moved moved                      // a listening socket's operations that wait elsewhere
+	home  atomic.Pointer[operations] // of the listening socket whose AcceptEx is to connect this one
 }
 
 // queues returns the socket's operations, made at the first.
@@ -104,7 +106,9 @@ func (d *descriptor) sendOverlapped(x *sending, to *sockaddr, sent *uint32, flag
 		op.to = &name
 	}
 	e = o.start(&o.sends, op, sent, nil)
-	d.reenable(spi.FD_WRITE, spi.WSAEWOULDBLOCK)
+	if e == spi.WSA_IO_PENDING { // there was no room
+		d.reenable(spi.FD_WRITE, spi.WSAEWOULDBLOCK)
+	}
 	return e
 }
 
@@ -137,9 +141,13 @@ func (o *operations) start(q *queue, op *operation, transferred, flags *uint32) 
 	}
 	switch e {
 	case spi.WSAEWOULDBLOCK:
+		if op.extension {
+			op.native = op.through.p.nativeThread()
+		}
 		q.push(op)
 		return spi.WSA_IO_PENDING
 	case followed:
+		op.native = op.through.p.nativeThread()
 		op.job.(*acceptJob).follow(op)
 		return spi.WSA_IO_PENDING
 	}
@@ -280,11 +288,27 @@ func (o *operations) send(d *descriptor, op *operation) spi.Errno {
 
 // abort ends the operations that were started on d, which has been closed.
 func (o *operations) abort(d *descriptor, indicate bool) {
+	o.endAll(d.uses, indicate)
+	for _, j := range o.moved.find(d.uses) {
+		j.abort(indicate)
+	}
+	if home := o.home.Load(); home != nil {
+		home.endAll(d.uses, indicate)
+	}
+}
+
+func (o *operations) endAll(match func(*operation) bool, indicate bool) {
 	o.mu.Lock()
-	o.end(func(op *operation) bool { return op.through == d }, spi.WSA_OPERATION_ABORTED, indicate)
-	followed := o.movedFrom(func(op *operation) bool { return op.through == d })
-	o.mu.Unlock()
-	abortMoved(followed, indicate)
+	defer o.mu.Unlock()
+	o.end(match, spi.WSA_OPERATION_ABORTED, indicate)
+}
+
+// uses reports whether an operation cannot go on without the descriptor.
+func (d *descriptor) uses(op *operation) bool {
+	if j, ok := op.job.(*acceptJob); ok && j.accept == d {
+		return true
+	}
+	return op.through == d
 }
 
 // end completes the operations that match, and returns how many did.
@@ -311,10 +335,8 @@ func (o *operations) find(ov *spi.Overlapped) *descriptor {
 			}
 		}
 	}
-	for op, accepted := range o.moved {
-		if op.ov == ov {
-			return accepted
-		}
+	for _, j := range o.moved.find(func(op *operation) bool { return op.ov == ov }) {
+		return j.accept
 	}
 	return nil
 }
