@@ -17,6 +17,8 @@ type Base struct {
 	newSocket  func(info *spi.ProtocolInfo, af, typ, protocol int32, flags uint32) (*Endpoint, spi.Errno)
 	cleanup    func()
 	pid        uint32
+	extensions extensions
+	transfers  sync.WaitGroup // files on their way
 
 	mu      sync.Mutex // guards entries; a leaf lock
 	entries map[uint32]*spi.ProtocolInfo
@@ -32,6 +34,7 @@ func (b *Base) Init(newSocket func(info *spi.ProtocolInfo, af, typ, protocol int
 	b.newSocket, b.cleanup = newSocket, cleanup
 	b.pid = uint32(os.Getpid())
 	b.entries = map[uint32]*spi.ProtocolInfo{}
+	b.initExtensions()
 }
 
 // entry returns the one copy of a catalog entry that its sockets share.
@@ -128,6 +131,7 @@ func (b *Base) WSPCleanup() spi.Errno {
 		h.Value.abortOf(&h.descriptor)
 		h.Value.detach(true)
 	}
+	b.transfers.Wait()
 	if b.cleanup != nil {
 		b.cleanup()
 	}

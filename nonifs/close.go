@@ -109,20 +109,45 @@ func (q *Queue) delivered() bool {
 // abortOf ends the operations of a closed descriptor: blocked calls with
 // WSAEINTR, overlapped ones with WSA_OPERATION_ABORTED.
 func (e *Endpoint) abortOf(d *descriptor) {
-	if q := e.rx.Load(); q != nil {
-		q.abortOf(d)
-	}
-	if q := e.tx.Load(); q != nil {
-		q.abortOf(d)
-	}
+	e.end(func(o *op) bool { return o.handle == d })
+}
+
+// end ends the operations that match, and reports whether there were any.
+func (e *Endpoint) end(match func(*op) bool) bool {
 	var done finished
+	for _, q := range [2]*Queue{e.rx.Load(), e.tx.Load()} {
+		if q != nil {
+			q.end(match, &done)
+		}
+	}
 	e.mu.Lock()
-	done.takeOf(&e.connecting, d)
-	if e.backlog != nil {
-		done.takeOf(&e.backlog.waiting, d)
+	done.takeIf(&e.connecting, match, (*op).aborted)
+	if l := e.backlog; l != nil {
+		done.takeIf(&l.waiting, match, (*op).aborted)
+		for o, q := range l.receiving {
+			if match(o) {
+				q.mu.Lock()
+				if o.list == &q.readers {
+					done.take(&q.readers, o, spi.WSA_OPERATION_ABORTED)
+				}
+				q.mu.Unlock()
+			}
+		}
 	}
 	e.mu.Unlock()
+	any := done.head != nil
 	done.tell()
+	return any
+}
+
+// end takes the operations that match.
+func (q *Queue) end(match func(*op) bool, done *finished) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	done.takeIf(&q.readers, match, (*op).aborted)
+	done.takeIf(&q.writers, match, (*op).aborted)
+	q.refill(done) // others may have been behind a sender, or the end of the stream
+	q.serve(done)
 }
 
 // detach counts a closed descriptor; the last one ends the socket.
@@ -135,10 +160,15 @@ func (e *Endpoint) detach(abort bool) {
 	}
 	e.state = stateClosed
 	var undecided []*Endpoint
+	var waits *acceptEx
 	if e.backlog != nil {
 		undecided, e.backlog.queue = e.backlog.queue, nil
+		waits = e.backlog.acceptEx
 	}
 	e.mu.Unlock()
+	if waits != nil {
+		waits.abort()
+	}
 	if w := e.watch.Load(); w != nil {
 		w.engine.Close()
 		w.wakeSelects()

@@ -6,12 +6,40 @@ import (
 	"upcall.dev/spi"
 )
 
-// backlog is the queue of a listening endpoint. The endpoint's mutex guards it.
+// backlog is the queue of a listening endpoint, or of one that an AcceptEx will
+// give a connection. The endpoint's mutex guards it.
 type backlog struct {
-	queue    []*Endpoint
-	limit    int
-	deferred bool   // the condition function put off the head's decision
-	waiting  opList // blocked accept calls, which try again when woken
+	queue     []*Endpoint
+	limit     int
+	deferred  bool           // the condition function put off the head's decision
+	waiting   opList         // blocked accept calls, which try again when woken, and AcceptEx
+	receiving map[*op]*Queue // AcceptEx that have a connection and wait for data in its queue
+
+	acceptEx *acceptEx // of the endpoint that it is for
+}
+
+// offer gives a connection to the first AcceptEx that waits, or wakes the first
+// accepting call. It reports whether the connection is taken.
+func (b *backlog) offer(incoming *Endpoint, done *finished) bool {
+	o := b.waiting.first()
+	if o == nil {
+		return false
+	}
+	done.take(&b.waiting, o, 0)
+	x, ok := o.then.(*acceptEx)
+	if ok {
+		x.incoming = incoming
+	}
+	return ok
+}
+
+// take takes the head, which is there.
+func (b *backlog) take() *Endpoint {
+	incoming := b.queue[0]
+	b.queue[0] = nil
+	b.queue = b.queue[1:]
+	b.deferred = false
+	return incoming
 }
 
 func (b *backlog) acceptable() bool { return len(b.queue) > 0 && !b.deferred }
@@ -36,7 +64,7 @@ func (b *Base) WSPListen(s spi.Socket, length int32) spi.Errno {
 	switch state {
 	case stateConnected:
 		return spi.WSAEISCONN
-	case stateConnecting:
+	case stateConnecting, stateAccepting, stateReusing:
 		return spi.WSAEINVAL
 	}
 	limit := max(1, min(int(length), maxBacklog))
@@ -62,13 +90,12 @@ func (e *Endpoint) Deliver(incoming *Endpoint) bool {
 	var done finished
 	e.mu.Lock()
 	l := e.backlog
-	if e.state != stateListening || len(l.queue) >= l.limit {
+	if e.state != stateListening || len(l.queue) >= l.limit && l.waiting.last == nil {
 		e.mu.Unlock()
 		return false
 	}
-	l.queue = append(l.queue, incoming)
-	if o := l.waiting.first(); o != nil {
-		done.take(&l.waiting, o, 0)
+	if !l.offer(incoming, &done) {
+		l.queue = append(l.queue, incoming)
 	}
 	if w := e.watch.Load(); w != nil {
 		w.changed(e.controlReady(), 0)
@@ -134,10 +161,7 @@ func (e *Endpoint) takeIncoming(d *descriptor) (*Endpoint, spi.Errno) {
 			return nil, spi.WSAEINVAL
 		}
 		if len(l.queue) > 0 {
-			incoming := l.queue[0]
-			l.queue[0] = nil
-			l.queue = l.queue[1:]
-			l.deferred = false
+			incoming := l.take()
 			e.mu.Unlock()
 			return incoming, 0
 		}
@@ -209,6 +233,7 @@ func (b *Base) decide(h *Handle[Endpoint], incoming *Endpoint, addr []byte, addr
 		incoming.drop(errno)
 		return spi.InvalidSocket, errno
 	}
+	incoming.overlapped = e.overlapped
 	incoming.inheritOptions(e)
 	accepted, errno := b.attach(h.entry, incoming)
 	if errno != 0 {
@@ -221,13 +246,17 @@ func (b *Base) decide(h *Handle[Endpoint], incoming *Endpoint, addr []byte, addr
 
 // putBack returns a connection to the head of the backlog.
 func (e *Endpoint) putBack(incoming *Endpoint, deferred bool) {
+	var done finished
 	e.mu.Lock()
-	if e.state == stateListening {
-		e.backlog.queue = append([]*Endpoint{incoming}, e.backlog.queue...)
-		e.backlog.deferred = deferred
+	if l := e.backlog; e.state == stateListening {
+		if deferred || !l.offer(incoming, &done) {
+			l.queue = append([]*Endpoint{incoming}, l.queue...)
+			l.deferred = deferred
+		}
 		incoming = nil
 	}
 	e.mu.Unlock()
+	done.tell()
 	if incoming != nil {
 		incoming.drop(spi.WSAECONNRESET)
 	}
@@ -264,44 +293,8 @@ func (b *Base) WSPConnect(s spi.Socket, name []byte, callerData, calleeData *spi
 		return e.connectDatagram(name)
 	}
 
-	e.mu.Lock()
-	switch e.state {
-	case stateConnected:
-		e.mu.Unlock()
-		return spi.WSAEISCONN
-	case stateConnecting:
-		e.mu.Unlock()
-		return spi.WSAEALREADY
-	case stateListening, stateClosed:
-		e.mu.Unlock()
-		return spi.WSAEINVAL
-	}
-	before := e.state
-	e.state = stateConnecting
-	e.soError = 0
-	if w := e.watch.Load(); w != nil {
-		w.changed(e.controlReady(), spi.FD_CONNECT|spi.FD_WRITE)
-	}
-	e.mu.Unlock()
-
-	errno = e.lower.Connect(name)
-	switch errno {
-	case 0:
-		e.mu.Lock()
-		e.tellConnected()
-		e.mu.Unlock()
-		return 0
-	case spi.WSAEWOULDBLOCK:
-	default:
-		e.mu.Lock()
-		if e.state == stateConnecting {
-			e.state = before
-		}
-		e.mu.Unlock()
+	if errno := e.connectLower(name, nil); errno != spi.WSAEWOULDBLOCK || e.nonblocking.Load() {
 		return errno
-	}
-	if e.nonblocking.Load() {
-		return spi.WSAEWOULDBLOCK
 	}
 	e.mu.Lock()
 	if e.state != stateConnecting {
@@ -322,6 +315,48 @@ func (b *Base) WSPConnect(s spi.Socket, name []byte, callerData, calleeData *spi
 	e.mu.Lock()
 	e.soError = 0
 	e.mu.Unlock()
+	return errno
+}
+
+// connectLower begins to connect a stream endpoint. begin, if not nil, is called
+// before that, under the endpoint's lock. WSAEWOULDBLOCK means that the outcome
+// comes by [Endpoint.Connected], or has come.
+func (e *Endpoint) connectLower(name []byte, begin func() spi.Errno) spi.Errno {
+	e.mu.Lock()
+	var errno spi.Errno
+	switch e.state {
+	case stateConnected:
+		errno = spi.WSAEISCONN
+	case stateConnecting:
+		errno = spi.WSAEALREADY
+	case stateListening, stateAccepting, stateReusing, stateClosed:
+		errno = spi.WSAEINVAL
+	default:
+		if begin != nil {
+			errno = begin()
+		}
+	}
+	if errno != 0 {
+		e.mu.Unlock()
+		return errno
+	}
+	before := e.state
+	e.state = stateConnecting
+	e.soError = 0
+	if w := e.watch.Load(); w != nil {
+		w.changed(e.controlReady(), spi.FD_CONNECT|spi.FD_WRITE)
+	}
+	e.mu.Unlock()
+
+	errno = e.lower.Connect(name)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case errno == 0:
+		e.tellConnected()
+	case errno != spi.WSAEWOULDBLOCK && e.state == stateConnecting:
+		e.state = before
+	}
 	return errno
 }
 

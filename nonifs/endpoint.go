@@ -31,6 +31,14 @@ type Lower interface {
 	// the condition function has accepted it. An error, such as WSAECONNRESET,
 	// becomes WSPAccept's.
 	Admit() spi.Errno
+	// Adopt takes over the connection of incoming, a socket of the same type
+	// that [Endpoint.Deliver] was given and Admit has admitted: its names and
+	// what moves its bytes. Its queues already are the endpoint's. incoming is
+	// not used again. AcceptEx calls it, on a socket without a name.
+	Adopt(incoming Lower) spi.Errno
+	// Reuse gives up a connection that has ended, so that the socket can have
+	// another one; bytes on their way still arrive. DisconnectEx calls it.
+	Reuse() spi.Errno
 	// Route finds the queue for a datagram to the address to, which is empty
 	// for the connected peer, and the address to send along with it. WSAENOTCONN, WSAEDESTADDRREQ,
 	// WSAEADDRNOTAVAIL, WSAEAFNOSUPPORT, WSAEMSGSIZE (length is too much).
@@ -83,7 +91,7 @@ type Endpoint struct {
 	soError    spi.Errno // SO_ERROR, cleared when it is read
 	connectErr spi.Errno // why the latest attempt to connect failed
 	options    *options  // nil: the defaults
-	backlog    *backlog  // nil unless listening
+	backlog    *backlog  // nil unless listening or accepting
 	connecting opList    // blocked connect calls
 	opened     int64     // unix seconds when it was connected, for SO_CONNECT_TIME
 }
@@ -96,6 +104,8 @@ const (
 	stateFailed                   // the latest attempt failed
 	stateConnected                // also a datagram endpoint with a peer
 	stateListening
+	stateAccepting // waits for the connection of an AcceptEx
+	stateReusing   // a connection is being given up
 	stateClosed
 )
 

@@ -6,39 +6,33 @@ import (
 	"upcall.dev/spi"
 )
 
-// WSPIoctl controls the socket. Every code completes at once; with ov its
-// completion is indicated like any other.
+// WSPIoctl controls the socket. With ov its completion is indicated like any
+// other.
 func (b *Base) WSPIoctl(s spi.Socket, code uint32, in, out []byte, returned *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	h, errno := b.handles.Lookup(s)
 	if errno != 0 {
 		return errno
 	}
-	var n uint32
-	if returned == nil {
-		if ov == nil {
-			return spi.WSAEFAULT
-		}
-		returned = &n
+	if returned == nil && ov == nil {
+		return spi.WSAEFAULT
 	}
-	var request Request
-	if ov != nil {
-		if !h.Value.overlapped {
-			return spi.WSAEINVAL
-		}
-		if request, errno = b.BeginRequest(ov, routine, thread); errno != 0 {
-			return errno
-		}
-	}
-	errno = h.Value.ioctl(s, code, in, out, returned)
-	if ov == nil {
-		return errno
-	}
+	o, errno := b.begin(h, ov, routine, thread)
 	if errno != 0 {
-		b.Fail(&request, errno)
 		return errno
 	}
-	b.Complete(s, &request, 0, *returned, 0)
-	return 0
+	var n uint32
+	errno = b.control(h, code, in, out, &n)
+	return b.atOnce(o, n, returned, nil, errno)
+}
+
+func (b *Base) control(h *Handle[Endpoint], code uint32, in, out []byte, returned *uint32) spi.Errno {
+	switch code {
+	case spi.SIO_CANCEL_IO:
+		return cancelIO(h, in)
+	case spi.SIO_GET_EXTENSION_FUNCTION_POINTER:
+		return b.extension(in, out, returned)
+	}
+	return h.Value.ioctl(h.Socket(), code, in, out, returned)
 }
 
 func (e *Endpoint) ioctl(s spi.Socket, code uint32, in, out []byte, returned *uint32) spi.Errno {

@@ -59,7 +59,8 @@ type op struct {
 	errno   spi.Errno // the outcome
 	from    []byte    // where a receive stores the sender, may be nil
 	fromLen *int32
-	to      []byte // the address of a datagram to send
+	msg     *spi.Msg // of WSARecvMsg, else nil
+	to      []byte   // the address of a datagram to send
 
 	next, prev *op
 	list       *opList // the list that it waits in, nil when the outcome is there
@@ -199,13 +200,7 @@ func (f *finished) takeIf(l *opList, match func(*op) bool, end func(*op) spi.Err
 	}
 }
 
-// takeOf ends the operations of l that were started on one descriptor, which is
-// closed.
-func (f *finished) takeOf(l *opList, d *descriptor) {
-	f.takeIf(l, func(o *op) bool { return o.handle == d }, (*op).aborted)
-}
-
-// aborted is the outcome of an operation whose descriptor was closed.
+// aborted is the outcome of an operation that was ended from outside.
 func (o *op) aborted() spi.Errno {
 	if o.request.overlapped() {
 		return spi.WSA_OPERATION_ABORTED
@@ -238,6 +233,10 @@ func (o *op) settle() {
 // back.
 func (o *op) finish() {
 	d := o.handle
+	if o.msg != nil {
+		tellMsg(o.msg, o.errno)
+		o.result = o.msg.Flags
+	}
 	d.host.Complete(d.Socket(), &o.request, o.errno, o.n, o.result)
 	d.End()
 	o.release()

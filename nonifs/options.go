@@ -55,7 +55,6 @@ func (e *Endpoint) inheritOptions(from *Endpoint) {
 	from.mu.Lock()
 	theirs := from.options
 	from.mu.Unlock()
-	e.overlapped = from.overlapped
 	if theirs == nil {
 		return
 	}
@@ -225,7 +224,17 @@ func (b *Base) WSPSetSockOpt(s spi.Socket, level, name int32, val []byte) spi.Er
 	if level != spi.SOL_SOCKET {
 		return e.lower.SetOption(level, name, val)
 	}
-	if name == spi.SO_LINGER {
+	switch name {
+	case spi.SO_UPDATE_ACCEPT_CONTEXT:
+		return b.updateAccept(e, val)
+	case spi.SO_UPDATE_CONNECT_CTX: // a connected endpoint has its context from the start
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.state != stateConnected {
+			return spi.WSAENOTCONN
+		}
+		return 0
+	case spi.SO_LINGER:
 		if len(val) < 4 {
 			return spi.WSAEFAULT
 		}
@@ -277,11 +286,40 @@ func (b *Base) WSPSetSockOpt(s spi.Socket, level, name int32, val []byte) spi.Er
 		})
 	case spi.SO_ACCEPTCONN, spi.SO_ERROR, spi.SO_TYPE, spi.SO_PROTOCOL_INFOW, spi.SO_MAX_MSG_SIZE, spi.SO_GROUP_ID, spi.SO_CONNECT_TIME:
 		return spi.WSAENOPROTOOPT
-	case spi.SO_UPDATE_ACCEPT_CONTEXT, spi.SO_UPDATE_CONNECT_CTX:
-		return 0 // an accepted endpoint has its context from the start
 	default:
 		return e.lower.SetOption(level, name, val)
 	}
+	return 0
+}
+
+// updateAccept is SO_UPDATE_ACCEPT_CONTEXT: e, which an AcceptEx has given its
+// connection, gets the options of the listening socket, whose handle val is. A
+// client of Windows must set it before WSPShutdown and WSPGetPeerName work; an
+// Endpoint does not insist. WSAEFAULT, WSAENOTSOCK, WSAEINVAL (not listening),
+// WSAENOTCONN.
+func (b *Base) updateAccept(e *Endpoint, val []byte) spi.Errno {
+	var listening spi.Socket
+	if len(val) < int(unsafe.Sizeof(listening)) {
+		return spi.WSAEFAULT
+	}
+	copy((*[unsafe.Sizeof(listening)]byte)(unsafe.Pointer(&listening))[:], val)
+	l, errno := b.handles.Lookup(listening)
+	if errno != 0 {
+		return errno
+	}
+	l.Value.mu.Lock()
+	listens := l.Value.state == stateListening
+	l.Value.mu.Unlock()
+	if !listens {
+		return spi.WSAEINVAL
+	}
+	e.mu.Lock()
+	connected := e.state == stateConnected && e.accepted
+	e.mu.Unlock()
+	if !connected {
+		return spi.WSAENOTCONN
+	}
+	e.inheritOptions(l.Value)
 	return 0
 }
 

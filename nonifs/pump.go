@@ -157,17 +157,6 @@ func (q *Queue) tellBoth() {
 	}
 }
 
-// abortOf ends the operations that were started on one descriptor.
-func (q *Queue) abortOf(d *descriptor) {
-	var done finished
-	q.mu.Lock()
-	done.takeOf(&q.readers, d)
-	done.takeOf(&q.writers, d)
-	q.serve(&done) // the end of the stream may have been behind a sender
-	q.mu.Unlock()
-	done.tell()
-}
-
 // setLimit changes how much the queue holds.
 func (q *Queue) setLimit(bytes uint32) {
 	var done finished

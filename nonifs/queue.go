@@ -141,6 +141,10 @@ func (q *Queue) refill(done *finished) {
 			if o.left() > 0 {
 				return
 			}
+			if t, ok := o.then.(*transmission); ok && !t.last {
+				t.wantMore()
+				return
+			}
 		}
 		done.take(&q.writers, o, 0)
 	}

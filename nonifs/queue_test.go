@@ -331,7 +331,7 @@ func TestOpListModel(t *testing.T) {
 				}
 				model = append(model[:i:i], model[i+1:]...)
 			},
-			"takeOf": func(t *rapid.T) {
+			"takeIf": func(t *rapid.T) {
 				d := &descriptor{}
 				for _, o := range model {
 					o.handle = nil
@@ -345,7 +345,7 @@ func TestOpListModel(t *testing.T) {
 					}
 				}
 				var done finished
-				done.takeOf(&l, d)
+				done.takeIf(&l, func(o *op) bool { return o.handle == d }, (*op).aborted)
 				for o := done.head; o != nil; o = o.next {
 					if o.errno != spi.WSAEINTR || o.handle != d {
 						t.Fatal("a wrong op was taken")

@@ -10,11 +10,11 @@ import (
 // taken for garbage.
 const MaxSelect = 1 << 20
 
-// interest is what a WSPSelect call asks about one socket.
+// interest is what a call of WSPSelect or WSAPoll asks about one socket.
 type interest struct {
-	socket   spi.Socket
 	endpoint *Endpoint
-	wants    selectBits
+	wants    selectBits // of WSPSelect
+	place    int        // in the array of WSAPoll
 	entry    watchEntry
 }
 
@@ -47,7 +47,7 @@ func (b *Base) WSPSelect(read, write, except *spi.FDSet, timeout *spi.Timeval) (
 			if errno != 0 {
 				return 0, errno
 			}
-			asked = append(asked, interest{socket: s, endpoint: h.Value, wants: 1 << i})
+			asked = append(asked, interest{endpoint: h.Value, wants: 1 << i})
 		}
 	}
 	ready := make([]selectBits, len(asked))
@@ -55,6 +55,28 @@ func (b *Base) WSPSelect(read, write, except *spi.FDSet, timeout *spi.Timeval) (
 		return keep(asked, ready, read, write, except), 0
 	}
 
+	limit := time.Duration(-1)
+	if timeout != nil {
+		limit = time.Duration(timeout.Sec)*time.Second + time.Duration(timeout.Usec)*time.Microsecond
+	}
+	errno := b.awaitAny(asked, limit, func() (bool, spi.Errno) {
+		for i := range asked {
+			if asked[i].endpoint.closed() {
+				return false, spi.WSAENOTSOCK
+			}
+		}
+		return scan(asked, ready) > 0, 0
+	})
+	if errno != 0 {
+		return 0, errno
+	}
+	return keep(asked, ready, read, write, except), 0
+}
+
+// awaitAny blocks until look reports success, which it asks after every change
+// of one of the endpoints, or until the limit, if it is not below zero. It gives
+// look's error, or WSAEINTR.
+func (b *Base) awaitAny(asked []interest, limit time.Duration, look func() (bool, spi.Errno)) spi.Errno {
 	wake := make(chan struct{}, 1)
 	for i := range asked {
 		asked[i].entry.wake = wake
@@ -65,32 +87,23 @@ func (b *Base) WSPSelect(read, write, except *spi.FDSet, timeout *spi.Timeval) (
 			asked[i].entry.watch.remove(&asked[i].entry)
 		}
 	}()
-	var deadline time.Time
-	if timeout != nil {
-		deadline = time.Now().Add(time.Duration(timeout.Sec)*time.Second + time.Duration(timeout.Usec)*time.Microsecond)
-	}
+	deadline := time.Now().Add(max(0, limit))
 	for {
-		for i := range asked {
-			if asked[i].endpoint.closed() {
-				return 0, spi.WSAENOTSOCK
-			}
-		}
-		if scan(asked, ready) > 0 {
-			break
+		if there, errno := look(); there || errno != 0 {
+			return errno
 		}
 		var left time.Duration
-		if timeout != nil {
+		if limit >= 0 {
 			if left = time.Until(deadline); left <= 0 {
-				break
+				return 0
 			}
 		}
 		switch errno := b.Await(wake, left, asked[0].endpoint.info.CatalogEntryID); errno {
 		case 0, spi.WSAETIMEDOUT:
 		default:
-			return 0, errno
+			return errno
 		}
 	}
-	return keep(asked, ready, read, write, except), 0
 }
 
 // closed reports whether the last descriptor is closed.

@@ -24,6 +24,10 @@ func (b *Base) receive(s spi.Socket, bufs []spi.Buf, received, flags *uint32, fr
 	if errno != 0 {
 		return errno
 	}
+	return b.receiveOn(h, bufs, received, flags, from, fromLen, nil, ov, routine, thread)
+}
+
+func (b *Base) receiveOn(h *Handle[Endpoint], bufs []spi.Buf, received, flags *uint32, from []byte, fromLen *int32, msg *spi.Msg, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	e := h.Value
 	if flags == nil || received == nil && ov == nil {
 		return spi.WSAEFAULT
@@ -43,6 +47,9 @@ func (b *Base) receive(s spi.Socket, bufs []spi.Buf, received, flags *uint32, fr
 	o, errno := b.begin(h, ov, routine, thread)
 	if errno != 0 {
 		return errno
+	}
+	if o != nil {
+		o.msg = msg
 	}
 
 	c := cursor{bufs: bufs}
@@ -166,6 +173,9 @@ func (b *Base) atOnce(o *op, n uint32, transferred, flags *uint32, errno spi.Err
 		*flags = 0
 	}
 	if o != nil {
+		if o.msg != nil {
+			tellMsg(o.msg, 0)
+		}
 		b.Complete(o.handle.Socket(), &o.request, 0, n, 0)
 		o.release()
 	}
@@ -203,6 +213,10 @@ func (b *Base) send(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, to
 	if errno != 0 {
 		return errno
 	}
+	return b.sendOn(h, bufs, sent, flags, to, noPeer, ov, routine, thread)
+}
+
+func (b *Base) sendOn(h *Handle[Endpoint], bufs []spi.Buf, sent *uint32, flags uint32, to []byte, noPeer spi.Errno, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	e := h.Value
 	if sent == nil && ov == nil {
 		return spi.WSAEFAULT

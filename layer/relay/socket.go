@@ -168,6 +168,12 @@ func (s *socket) name(ask func(spi.Socket, []byte, *int32) spi.Errno) ([]byte, s
 	return name[:min(int(length), len(name))], 0
 }
 
+// Adopt implements nonifs.Lower.
+func (s *socket) Adopt(nonifs.Lower) spi.Errno { return spi.WSAEOPNOTSUPP }
+
+// Reuse implements nonifs.Lower.
+func (s *socket) Reuse() spi.Errno { return spi.WSAEOPNOTSUPP }
+
 // FlagSet implements nonifs.FlagSetter: what the endpoint keeps and the lower
 // socket must have too.
 func (s *socket) FlagSet(name int32, on bool) spi.Errno {
