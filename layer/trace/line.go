@@ -12,7 +12,7 @@ import (
 
 // line is one call while it runs, then one line of the trace.
 type line struct {
-	call    string
+	function
 	start   time.Time
 	socket  spi.Socket // with hasSock
 	hasSock bool
@@ -26,17 +26,19 @@ type line struct {
 	value   string // what else the call returned
 	errno   spi.Errno
 	took    time.Duration
-	ended   bool   // the line tells how an overlapped transfer ended
-	data    []byte // the first bytes transferred
-	cut     bool   // there were more
+	ended   bool          // the line tells how an overlapped operation ended: took counts from its start, -1 is unknown
+	of      string        // the call that started the operation whose result is asked for
+	since   time.Duration // and how long ago, with of
+	data    []byte        // the first bytes transferred
+	cut     bool          // there were more
 
 	text []byte // the line being composed; its memory is used again
 }
 
 var lines = sync.Pool{New: func() any { return new(line) }}
 
-func (l *line) reset(call string, now time.Time) {
-	*l = line{call: call, start: now, asked: -1, moved: -1, data: l.data[:0], text: l.text[:0]}
+func (l *line) reset(f function, now time.Time) {
+	*l = line{function: f, start: now, asked: -1, moved: -1, data: l.data[:0], text: l.text[:0]}
 }
 
 // preview keeps the first bytes of n that a transfer moved, limit at most.
@@ -54,10 +56,13 @@ func (l *line) preview(bufs []spi.Buf, n, limit int) {
 	}
 }
 
-// result returns the outcome: a WSA name, or ok.
+// result returns the outcome: a WSA name, ok or pending.
 func (l *line) result() string {
-	if l.errno == 0 {
+	switch l.errno {
+	case 0:
 		return "ok"
+	case spi.WSA_IO_PENDING:
+		return "pending"
 	}
 	return l.errno.Name()
 }
@@ -67,7 +72,7 @@ func (l *line) result() string {
 //	09:41:07.000123 WSPSend(7, 64 bytes) = 64 bytes <18µs> "GET / HTTP/1.1\r\n"
 func (l *line) composeText() []byte {
 	b := l.start.AppendFormat(l.text, "15:04:05.000000 ")
-	b = append(b, l.call...)
+	b = append(b, l.name...)
 	b = append(b, '(')
 	if l.hasSock {
 		b = appendSocket(b, l.socket)
@@ -88,7 +93,7 @@ func (l *line) composeText() []byte {
 	b = append(b, " = "...)
 	switch {
 	case l.errno != 0:
-		b = append(b, l.errno.Name()...)
+		b = append(b, l.result()...)
 	case l.hasMade:
 		b = appendSocket(b, l.made)
 	case l.moved >= 0:
@@ -104,7 +109,14 @@ func (l *line) composeText() []byte {
 		}
 		b = append(b, l.address...)
 	}
-	if !l.ended {
+	if l.of != "" {
+		b = append(b, ", "...)
+		b = append(b, l.since.Round(time.Microsecond).String()...)
+		b = append(b, " after "...)
+		b = append(b, l.of...)
+		b = append(b, " began"...)
+	}
+	if l.took >= 0 {
 		b = append(b, " <"...)
 		b = append(b, l.took.Round(time.Microsecond).String()...)
 		b = append(b, '>')
@@ -143,28 +155,34 @@ func appendSocket(b []byte, s spi.Socket) []byte {
 
 // object is the line as JSON.
 type object struct {
-	Time    string  `json:"time"`
-	Call    string  `json:"call"`
-	Socket  *uint64 `json:"socket,omitempty"`
-	Args    string  `json:"args,omitempty"`
-	Address string  `json:"address,omitempty"`
-	Asked   *int    `json:"asked,omitempty"`
-	Bytes   *int    `json:"bytes,omitempty"`
-	Made    *uint64 `json:"made,omitempty"`
-	Value   string  `json:"value,omitempty"`
-	Result  string  `json:"result"`
-	Code    int32   `json:"code"`
-	Seconds float64 `json:"seconds"`
-	Ended   bool    `json:"completed,omitempty"`
-	Text    string  `json:"text,omitempty"`
-	Hex     string  `json:"hex,omitempty"`
-	Cut     bool    `json:"cut,omitempty"`
+	Time    string   `json:"time"`
+	Call    string   `json:"call"`
+	Socket  *uint64  `json:"socket,omitempty"`
+	Args    string   `json:"args,omitempty"`
+	Address string   `json:"address,omitempty"`
+	Asked   *int     `json:"asked,omitempty"`
+	Bytes   *int     `json:"bytes,omitempty"`
+	Made    *uint64  `json:"made,omitempty"`
+	Value   string   `json:"value,omitempty"`
+	Result  string   `json:"result"`
+	Code    int32    `json:"code"`
+	Seconds *float64 `json:"seconds,omitempty"`
+	Ended   bool     `json:"completed,omitempty"`
+	Of      string   `json:"of,omitempty"`
+	Since   float64  `json:"since,omitempty"`
+	Text    string   `json:"text,omitempty"`
+	Hex     string   `json:"hex,omitempty"`
+	Cut     bool     `json:"cut,omitempty"`
 }
 
 func (l *line) composeJSON() []byte {
 	o := object{
-		Time: l.start.UTC().Format("2006-01-02T15:04:05.000000Z"), Call: l.call, Args: l.args, Address: l.address,
-		Value: l.value, Result: l.result(), Code: int32(l.errno), Seconds: l.took.Seconds(), Ended: l.ended, Cut: l.cut,
+		Time: l.start.UTC().Format("2006-01-02T15:04:05.000000Z"), Call: l.name, Args: l.args, Address: l.address,
+		Value: l.value, Result: l.result(), Code: int32(l.errno), Ended: l.ended, Of: l.of, Since: l.since.Seconds(), Cut: l.cut,
+	}
+	if l.took >= 0 {
+		seconds := l.took.Seconds()
+		o.Seconds = &seconds
 	}
 	if l.hasSock {
 		s := uint64(l.socket)

@@ -75,6 +75,7 @@ var optionNames = map[option]string{
 
 var controls = map[uint32]string{
 	spi.FIONREAD: "FIONREAD", spi.FIONBIO: "FIONBIO", spi.SIOCATMARK: "SIOCATMARK",
+	spi.SIO_CANCEL_IO:                      "SIO_CANCEL_IO",
 	spi.SIO_GET_EXTENSION_FUNCTION_POINTER: "SIO_GET_EXTENSION_FUNCTION_POINTER", spi.SIO_BASE_HANDLE: "SIO_BASE_HANDLE",
 	spi.SIO_KEEPALIVE_VALS: "SIO_KEEPALIVE_VALS", spi.SIO_UDP_CONNRESET: "SIO_UDP_CONNRESET",
 	spi.SIO_ADDRESS_LIST_QUERY: "SIO_ADDRESS_LIST_QUERY", spi.SIO_ADDRESS_LIST_CHANGE: "SIO_ADDRESS_LIST_CHANGE",
@@ -176,6 +177,61 @@ func selectSets(read, write, except *spi.FDSet) string {
 		b = append(b, ']')
 	}
 	return string(b)
+}
+
+func transmitFlags(flags uint32) string {
+	if flags == 0 {
+		return ""
+	}
+	return bitNames(flags, []bitName{{spi.TF_DISCONNECT, "TF_DISCONNECT"}, {spi.TF_REUSE_SOCKET, "TF_REUSE_SOCKET"},
+		{spi.TF_WRITE_BEHIND, "TF_WRITE_BEHIND"}, {spi.TF_USE_SYSTEM_THREAD, "TF_USE_SYSTEM_THREAD"}, {spi.TF_USE_KERNEL_APC, "TF_USE_KERNEL_APC"}})
+}
+
+func messageFlags(flags uint32) string {
+	return bitNames(flags, []bitName{{spi.MSG_OOB, "MSG_OOB"}, {spi.MSG_PEEK, "MSG_PEEK"}, {spi.MSG_DONTROUTE, "MSG_DONTROUTE"},
+		{spi.MSG_WAITALL, "MSG_WAITALL"}, {spi.MSG_PARTIAL, "MSG_PARTIAL"}})
+}
+
+func pollEvents(events int16) string {
+	return bitNames(uint32(uint16(events)), []bitName{{spi.POLLERR, "ERR"}, {spi.POLLHUP, "HUP"}, {spi.POLLNVAL, "NVAL"}, {spi.POLLIN, "IN"},
+		{spi.POLLRDNORM, "RDNORM"}, {spi.POLLRDBAND, "RDBAND"}, {spi.POLLOUT, "OUT"}, {spi.POLLWRBAND, "WRBAND"}, {spi.POLLPRI, "PRI"}})
+}
+
+type bitName struct {
+	bits uint32
+	name string
+}
+
+// bitNames joins the names of what is set, and what has no name in hexadecimal.
+func bitNames(set uint32, known []bitName) string {
+	var names []string
+	for _, k := range known {
+		if set&k.bits == k.bits {
+			names = append(names, k.name)
+			set &^= k.bits
+		}
+	}
+	if set != 0 {
+		names = append(names, controlName(set))
+	}
+	return strings.Join(names, "|")
+}
+
+// pollSet writes the elements for which which gives something: [3:IN 4:OUT].
+func pollSet(fds []spi.PollFD, which func(*spi.PollFD) int16) string {
+	b := []byte{'['}
+	for i := range fds {
+		events := which(&fds[i])
+		if events == 0 || fds[i].FD == spi.InvalidSocket {
+			continue
+		}
+		if len(b) > 1 {
+			b = append(b, ' ')
+		}
+		b = append(appendSocket(b, fds[i].FD), ':')
+		b = append(b, pollEvents(events)...)
+	}
+	return string(append(b, ']'))
 }
 
 // networkEvents writes what WSPEnumNetworkEvents returned, with its errors.

@@ -35,11 +35,11 @@ type config struct {
 	json    bool
 	data    bool
 	preview int
-	calls   uint32 // bit per function
+	calls   uint64 // bit per function
 }
 
 func parse(o spi.Options) (config, error) {
-	c := config{file: o["file"], preview: defaultPreview, calls: ^uint32(0)}
+	c := config{file: o["file"], preview: defaultPreview, calls: ^uint64(0)}
 	if name, set := o["file"]; set && name == "" {
 		return c, fmt.Errorf("file=%q names no file: give a path, or leave it out for standard error", name)
 	}
@@ -94,29 +94,44 @@ func check(o spi.Options) error {
 	return nil
 }
 
-// functions is the thirty names, in the procedure table's order; a function's
-// index is its bit in config.calls.
+// functions is the thirty names, in the procedure table's order, and those of
+// the extension functions; a function's index is its bit in config.calls.
 var functions = func() (names []string) {
 	t := reflect.TypeFor[spi.Provider]()
 	for i := range t.NumMethod() {
 		names = append(names, t.Method(i).Name)
 	}
+	for _, x := range extensionNames {
+		names = append(names, x.name)
+	}
 	return names
 }()
 
-func bit(function string) uint32 { return 1 << slices.Index(functions, function) }
+// bit returns no bit for a name that is none of functions.
+func bit(function string) uint64 {
+	i := slices.Index(functions, function)
+	if i < 0 {
+		return 0
+	}
+	return 1 << i
+}
 
-func parseCalls(list string) (mask uint32, err error) {
+// short is a function's name without its prefix.
+func short(name string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(name, "WSP"), "WSA")
+}
+
+func parseCalls(list string) (mask uint64, err error) {
 	for _, name := range strings.FieldsFunc(list, func(r rune) bool { return r == '+' || r == ',' || r == ' ' }) {
 		i := slices.IndexFunc(functions, func(f string) bool {
-			return strings.EqualFold(f, name) || strings.EqualFold(strings.TrimPrefix(f, "WSP"), name)
+			return strings.EqualFold(f, name) || strings.EqualFold(short(f), name)
 		})
 		if i < 0 {
-			short := make([]string, len(functions))
+			all := make([]string, len(functions))
 			for i, f := range functions {
-				short[i] = strings.ToLower(strings.TrimPrefix(f, "WSP"))
+				all[i] = strings.ToLower(short(f))
 			}
-			return 0, fmt.Errorf("calls=%q: no function is called %q: join some of %s with +", list, name, strings.Join(short, ", "))
+			return 0, fmt.Errorf("calls=%q: no function is called %q: join some of %s with +", list, name, strings.Join(all, ", "))
 		}
 		mask |= 1 << i
 	}

@@ -37,6 +37,7 @@ func init() {
 			}
 			t := newTracer(next, c, out, time.Now)
 			if own, ok := next.(interface{ Observe(func(*nonifs.Transfer)) }); ok {
+				t.observes = true
 				own.Observe(t.completed)
 			}
 			return t, nil
@@ -48,8 +49,11 @@ func init() {
 type tracer struct {
 	spi.Provider
 	config
-	out *sink
-	now func() time.Time
+	out        *sink
+	now        func() time.Time
+	observes   bool // completed is told how operations end
+	operations operations
+	extensions layer.Extensions
 }
 
 func newTracer(next spi.Provider, c config, out *sink, now func() time.Time) *tracer {
@@ -63,10 +67,11 @@ func (t *tracer) Close() error {
 	return nil
 }
 
-// function is one of the thirty, with its bit in config.calls.
+// function is one of the thirty or an extension function, with its bit in
+// config.calls.
 type function struct {
 	name string
-	bit  uint32
+	bit  uint64
 }
 
 func of(name string) function { return function{name, bit(name)} }
@@ -111,7 +116,7 @@ func (t *tracer) begin(f function) *line {
 		return nil
 	}
 	l := lines.Get().(*line)
-	l.reset(f.name, t.now())
+	l.reset(f, t.now())
 	return l
 }
 
@@ -124,9 +129,15 @@ func (t *tracer) on(f function, s spi.Socket) *line {
 	return l
 }
 
-// end writes the line and passes the outcome on.
+// end writes the line of a call and passes the outcome on.
 func (t *tracer) end(l *line, errno spi.Errno) spi.Errno {
-	l.took, l.errno = t.now().Sub(l.start), errno
+	l.took = t.now().Sub(l.start)
+	return t.write(l, errno)
+}
+
+// write is end for a line that knows how long it took.
+func (t *tracer) write(l *line, errno spi.Errno) spi.Errno {
+	l.errno = errno
 	if t.json {
 		t.out.write(l.composeJSON())
 	} else {
@@ -363,20 +374,29 @@ func (t *tracer) WSPEnumNetworkEvents(s spi.Socket, ev spi.Event, out *spi.Netwo
 
 func (t *tracer) WSPIoctl(s spi.Socket, code uint32, in, out []byte, returned *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	l := t.on(fnIoctl, s)
+	id, asks := layer.ExtensionID(in)
+	asks = asks && code == spi.SIO_GET_EXTENSION_FUNCTION_POINTER
+	if l != nil {
+		l.args = controlName(code)
+		switch {
+		case asks:
+			l.args += ", " + extensionName(id)
+		case len(in) > 0:
+			l.args += ", " + number(in)
+		}
+	}
+	errno := t.Provider.WSPIoctl(s, code, in, out, returned, ov, t.begins(l, ov, routine), thread)
+	if errno == 0 && asks {
+		errno = t.extension(id, out, returned)
+	}
 	if l == nil {
-		return t.Provider.WSPIoctl(s, code, in, out, returned, ov, routine, thread)
+		return errno
 	}
-	l.args = controlName(code)
-	if len(in) > 0 {
-		l.args += ", " + number(in)
-	}
-	errno := t.Provider.WSPIoctl(s, code, in, out, returned, ov, routine, thread)
-	if errno == 0 && returned != nil && *returned > 0 && int(*returned) <= len(out) {
+	if errno == 0 && !asks && returned != nil && *returned > 0 && int(*returned) <= len(out) {
 		l.value = number(out[:*returned])
 	}
-	return t.end(l, errno)
+	return t.started(l, ov, errno)
 }
-
 func (t *tracer) WSPAddressToString(addr []byte, info *spi.ProtocolInfo, buf []uint16, length *uint32) spi.Errno {
 	l := t.begin(fnAddressToString)
 	errno := t.Provider.WSPAddressToString(addr, info, buf, length)

@@ -14,10 +14,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"upcall.dev/layer"
 	"upcall.dev/nonifs"
 	"upcall.dev/spi"
 )
@@ -88,6 +90,37 @@ func (p *scripted) WSPEnumNetworkEvents(_ spi.Socket, _ spi.Event, out *spi.Netw
 func (p *scripted) WSPSelect(read, write, except *spi.FDSet, _ *spi.Timeval) (int32, spi.Errno) {
 	write.Count = 0
 	return 1, 0
+}
+
+// pending is a next provider whose receives go on until end.
+type pending struct {
+	spi.Provider
+	s       spi.Socket
+	bufs    []spi.Buf
+	ov      *spi.Overlapped
+	routine spi.CompletionRoutine
+	observe func(*nonifs.Transfer) // of a helper below, if there is one
+}
+
+func (p *pending) WSPRecv(s spi.Socket, bufs []spi.Buf, _, _ *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, _ *spi.ThreadID) spi.Errno {
+	p.s, p.bufs, p.ov, p.routine = s, bufs, ov, routine
+	ov.Start()
+	return spi.WSA_IO_PENDING
+}
+
+func (p *pending) end(errno spi.Errno, n uint32) {
+	if p.observe != nil {
+		p.observe(&nonifs.Transfer{Call: "WSPRecv", Socket: p.s, Receive: true, Bufs: p.bufs, N: n, Errno: errno, Overlapped: p.ov})
+	}
+	p.ov.Complete(errno, n)
+}
+
+func (p *pending) WSPGetOverlappedResult(_ spi.Socket, ov *spi.Overlapped, transferred *uint32, _ bool, flags *uint32) spi.Errno {
+	if ov.InProgress() {
+		return spi.WSA_IO_INCOMPLETE
+	}
+	*transferred, *flags = uint32(ov.InternalHigh), ov.Offset
+	return spi.Errno(ov.OffsetHigh)
 }
 
 // traced returns a tracer over p that writes to out, on a clock that each look
@@ -162,17 +195,58 @@ func TestReadme(t *testing.T) {
 	})
 
 	t.Run("completion", func(t *testing.T) {
-		p, out := traced(t, answering(0), spi.Options{"data": "on"})
-		buf := make([]byte, 4096)
-		copy(buf, "hello, what is behind was there before")
-		p.completed(&nonifs.Transfer{Socket: 7, Receive: true, Bufs: []spi.Buf{spi.NewBuf(buf)}, N: 5, Overlapped: &spi.Overlapped{}})
-		if diff := cmp.Diff(block(t, readme, "completion"), out.String()); diff != "" {
+		for _, format := range []string{"text", "json"} {
+			next := &pending{Provider: answering(0)}
+			p, out := traced(t, next, spi.Options{"data": "on", "format": format})
+			p.observes = true
+			next.observe = p.completed
+			buf := make([]byte, 4096)
+			copy(buf, "hello, what is behind was there before")
+			var n, flags uint32
+			p.WSPRecv(7, []spi.Buf{spi.NewBuf(buf)}, &n, &flags, &spi.Overlapped{}, nil, nil)
+			next.end(0, 5)
+			lines := out.String()
+			if format == "json" {
+				_, lines, _ = strings.Cut(lines, "\n")
+			}
+			if diff := cmp.Diff(block(t, readme, "completion-"+format), lines); diff != "" {
+				t.Error(diff)
+			}
+			out.Reset()
+			p.completed(&nonifs.Transfer{Call: "WSPRecv", Socket: 7, N: 5}) // not overlapped: the call has its line
+			if out.Len() != 0 {
+				t.Error(out.String())
+			}
+		}
+	})
+
+	t.Run("result", func(t *testing.T) {
+		next := &pending{Provider: answering(0)}
+		p, out := traced(t, next, nil)
+		var n, flags uint32
+		ov := &spi.Overlapped{}
+		p.WSPRecv(7, []spi.Buf{spi.NewBuf(make([]byte, 4096))}, &n, &flags, ov, nil, nil)
+		next.end(0, 5)
+		p.WSPGetOverlappedResult(7, ov, &n, false, &flags)
+		if diff := cmp.Diff(block(t, readme, "result"), out.String()); diff != "" {
 			t.Error(diff)
 		}
-		out.Reset()
-		p.completed(&nonifs.Transfer{Socket: 7, N: 5}) // not overlapped: the call has its line
-		if out.Len() != 0 {
-			t.Error(out.String())
+	})
+
+	t.Run("routine", func(t *testing.T) {
+		next := &pending{Provider: answering(0)}
+		p, out := traced(t, next, nil)
+		var n, flags uint32
+		ran := 0
+		p.WSPRecv(7, []spi.Buf{spi.NewBuf(make([]byte, 4096))}, &n, &flags, &spi.Overlapped{}, func(errno spi.Errno, n uint32, ov *spi.Overlapped, flags uint32) {
+			ran++
+			if errno != spi.WSAECONNRESET || n != 0 || ov != next.ov || flags != 9 {
+				t.Errorf("the routine got %v, %d, %p, %d", errno, n, ov, flags)
+			}
+		}, nil)
+		next.routine(spi.WSAECONNRESET, 0, next.ov, 9)
+		if diff := cmp.Diff(block(t, readme, "routine"), out.String()); diff != "" || ran != 1 {
+			t.Error(ran, diff)
 		}
 	})
 
@@ -217,7 +291,8 @@ func TestEveryFunction(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		p, out := traced(t, answering(spi.WSAEFAULT), spi.Options{"format": format, "data": "on"})
 		v := reflect.ValueOf(spi.Provider(p))
-		for _, name := range functions {
+		for i := range reflect.TypeFor[spi.Provider]().NumMethod() {
+			name := reflect.TypeFor[spi.Provider]().Method(i).Name
 			method := v.MethodByName(name)
 			var args []reflect.Value
 			for i := range method.Type().NumIn() {
@@ -267,6 +342,163 @@ func TestLines(t *testing.T) {
 		if line != test.want {
 			t.Errorf("got  %s\nwant %s", line, test.want)
 		}
+	}
+}
+
+// extended is a next provider that answers for its extension functions.
+type extended struct {
+	spi.Provider
+	acceptEx     spi.AcceptExFunc
+	addresses    spi.GetAcceptExSockaddrsFunc
+	connectEx    spi.ConnectExFunc
+	disconnectEx spi.DisconnectExFunc
+	file         spi.TransmitFileFunc
+	packets      spi.TransmitPacketsFunc
+	recvMsg      spi.WSARecvMsgFunc
+	sendMsg      spi.WSASendMsgFunc
+	poll         spi.WSAPollFunc
+}
+
+func newExtended() *extended {
+	return &extended{
+		Provider: answering(0),
+		acceptEx: func(_, _ spi.Socket, _ []byte, _, _, _ uint32, _ *uint32, ov *spi.Overlapped) spi.Errno {
+			ov.Start()
+			return spi.WSA_IO_PENDING
+		},
+		addresses: func([]byte, uint32, uint32, uint32) (local, remote []byte) { return server, server },
+		connectEx: func(_ spi.Socket, _, data []byte, sent *uint32, _ *spi.Overlapped) spi.Errno {
+			*sent = uint32(len(data))
+			return 0
+		},
+		disconnectEx: func(spi.Socket, *spi.Overlapped, uint32) spi.Errno { return spi.WSAENOTCONN },
+		file: func(spi.Socket, uintptr, uint32, uint32, *spi.Overlapped, *spi.TransmitFileBuffers, uint32) spi.Errno {
+			return 0
+		},
+		packets: func(spi.Socket, []spi.TransmitPacketsElement, uint32, *spi.Overlapped, uint32) spi.Errno { return 0 },
+		recvMsg: func(_ spi.Socket, msg *spi.Msg, received *uint32, _ *spi.Overlapped, _ spi.CompletionRoutine) spi.Errno {
+			*received = 3
+			return spi.StoreAddress(server, nameOfMessage(msg), &msg.NameLen)
+		},
+		sendMsg: func(_ spi.Socket, msg *spi.Msg, _ uint32, sent *uint32, _ *spi.Overlapped, _ spi.CompletionRoutine) spi.Errno {
+			*sent = uint32(spi.BufsLen(buffersOf(msg)))
+			return 0
+		},
+		poll: func(fds []spi.PollFD, _ int32) (int32, spi.Errno) {
+			fds[1].Revents = spi.POLLRDNORM | spi.POLLHUP
+			return 1, 0
+		},
+	}
+}
+
+func (x *extended) WSPIoctl(_ spi.Socket, code uint32, in, out []byte, returned *uint32, _ *spi.Overlapped, _ spi.CompletionRoutine, _ *spi.ThreadID) spi.Errno {
+	id, ok := layer.ExtensionID(in)
+	if !ok || code != spi.SIO_GET_EXTENSION_FUNCTION_POINTER {
+		return spi.WSAEOPNOTSUPP
+	}
+	switch id {
+	case spi.WSAID_ACCEPTEX:
+		return spi.StoreExtension(out, returned, &x.acceptEx)
+	case spi.WSAID_GETACCEPTEXSOCKADDRS:
+		return spi.StoreExtension(out, returned, &x.addresses)
+	case spi.WSAID_CONNECTEX:
+		return spi.StoreExtension(out, returned, &x.connectEx)
+	case spi.WSAID_DISCONNECTEX:
+		return spi.StoreExtension(out, returned, &x.disconnectEx)
+	case spi.WSAID_TRANSMITFILE:
+		return spi.StoreExtension(out, returned, &x.file)
+	case spi.WSAID_TRANSMITPACKETS:
+		return spi.StoreExtension(out, returned, &x.packets)
+	case spi.WSAID_WSARECVMSG:
+		return spi.StoreExtension(out, returned, &x.recvMsg)
+	case spi.WSAID_WSASENDMSG:
+		return spi.StoreExtension(out, returned, &x.sendMsg)
+	case spi.WSAID_WSAPOLL:
+		return spi.StoreExtension(out, returned, &x.poll)
+	}
+	return spi.WSAEINVAL
+}
+
+// get asks a provider for an extension function.
+func get[F any](t *testing.T, p spi.Provider, id spi.GUID) F {
+	t.Helper()
+	in, out, n := unsafe.Slice((*byte)(unsafe.Pointer(&id)), unsafe.Sizeof(id)), make([]byte, 8), uint32(0)
+	if errno := p.WSPIoctl(7, spi.SIO_GET_EXTENSION_FUNCTION_POINTER, in, out, &n, nil, nil, nil); errno != 0 || n != 8 {
+		t.Fatal(errno, n)
+	}
+	f, ok := spi.LoadExtension[F](out)
+	if !ok {
+		t.Fatal("no function")
+	}
+	return f
+}
+
+func TestExtensionLines(t *testing.T) {
+	p, out := traced(t, newExtended(), nil)
+	var n uint32
+	ov := &spi.Overlapped{}
+	data := []spi.Buf{spi.NewBuf([]byte("hello"))}
+	msg := &spi.Msg{Buffers: &data[0], BufferCount: 1, Name: &append([]byte(nil), server...)[0], NameLen: int32(len(server)), Control: spi.NewBuf(make([]byte, 24))}
+	for _, test := range []struct {
+		call func()
+		want string
+	}{
+		{func() { get[spi.AcceptExFunc](t, p, spi.WSAID_ACCEPTEX)(7, 9, make([]byte, 96), 32, 32, 32, &n, ov) },
+			"AcceptEx(7, into 9, 32 bytes) = pending"},
+		{func() { get[spi.AcceptExFunc](t, p, spi.WSAID_ACCEPTEX)(7, 0x500000004, nil, 0, 32, 32, &n, ov) },
+			"AcceptEx(7, into 0x500000004) = pending"},
+		{func() {
+			get[spi.GetAcceptExSockaddrsFunc](t, p, spi.WSAID_GETACCEPTEXSOCKADDRS)(nil, 0, 32, 32)
+		}, "GetAcceptExSockaddrs() = 127.0.0.1:8080 and 127.0.0.1:8080"},
+		{func() { get[spi.ConnectExFunc](t, p, spi.WSAID_CONNECTEX)(7, server, []byte("hello"), &n, ov) },
+			"ConnectEx(7, 5 bytes, 127.0.0.1:8080) = 5 bytes"},
+		{func() { get[spi.ConnectExFunc](t, p, spi.WSAID_CONNECTEX)(7, server, nil, &n, ov) },
+			"ConnectEx(7, 127.0.0.1:8080) = ok"},
+		{func() { get[spi.DisconnectExFunc](t, p, spi.WSAID_DISCONNECTEX)(7, nil, spi.TF_REUSE_SOCKET) },
+			"DisconnectEx(7, TF_REUSE_SOCKET) = WSAENOTCONN"},
+		{func() { get[spi.TransmitFileFunc](t, p, spi.WSAID_TRANSMITFILE)(7, 5, 0, 0, nil, nil, 0) },
+			"TransmitFile(7, file 5) = ok"},
+		{func() {
+			get[spi.TransmitFileFunc](t, p, spi.WSAID_TRANSMITFILE)(7, 5, 4096, 0, nil, nil, spi.TF_DISCONNECT)
+		}, "TransmitFile(7, file 5, TF_DISCONNECT, 4096 bytes) = ok"},
+		{func() {
+			get[spi.TransmitPacketsFunc](t, p, spi.WSAID_TRANSMITPACKETS)(7, make([]spi.TransmitPacketsElement, 3), 0, nil, 0x40)
+		}, "TransmitPackets(7, 3 elements, 0x40) = ok"},
+		{func() { get[spi.WSARecvMsgFunc](t, p, spi.WSAID_WSARECVMSG)(7, msg, &n, nil, nil) },
+			"WSARecvMsg(7, control 24, 5 bytes) = 3 bytes from 127.0.0.1:8080"},
+		{func() { get[spi.WSASendMsgFunc](t, p, spi.WSAID_WSASENDMSG)(7, msg, spi.MSG_OOB, &n, nil, nil) },
+			"WSASendMsg(7, MSG_OOB, control 24, 5 bytes, 127.0.0.1:8080) = 5 bytes"},
+		{func() {
+			get[spi.WSAPollFunc](t, p, spi.WSAID_WSAPOLL)([]spi.PollFD{{FD: 3, Events: spi.POLLOUT}, {FD: 4, Events: spi.POLLIN}, {FD: spi.InvalidSocket}}, 1500)
+		}, "WSAPoll([3:OUT 4:IN], 1.5s) = 1 [4:HUP|RDNORM]"},
+	} {
+		out.Reset()
+		test.call()
+		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+		if len(lines) != 2 || !strings.Contains(lines[0], "WSPIoctl(7, SIO_GET_EXTENSION_FUNCTION_POINTER, "+test.want[:strings.IndexByte(test.want, '(')]) {
+			t.Errorf("lines %q", lines)
+			continue
+		}
+		if line := strings.TrimSuffix(lines[1][len("09:41:07.000000 "):], " <1ms>"); line != test.want {
+			t.Errorf("got  %s\nwant %s", line, test.want)
+		}
+	}
+}
+
+// A client may leave its operations to a port and ask for no result: what is
+// remembered of them is bounded.
+func TestUnaskedOperationsAreForgotten(t *testing.T) {
+	var o operations
+	ovs := make([]spi.Overlapped, mostPending+10)
+	for i := range ovs {
+		o.begin(&ovs[i], operation{call: "WSPRecv"})
+	}
+	if len(o.pending) != mostPending {
+		t.Errorf("%d operations are remembered", len(o.pending))
+	}
+	o.begin(&ovs[0], operation{call: "WSPSend"})
+	if op, ok := o.end(&ovs[0]); !ok || op.call != "WSPSend" {
+		t.Errorf("%+v, %t", op, ok)
 	}
 }
 

@@ -1,11 +1,6 @@
 package trace
 
-import (
-	"strings"
-
-	"upcall.dev/nonifs"
-	"upcall.dev/spi"
-)
+import "upcall.dev/spi"
 
 // transfer starts the line of a send or a receive.
 func (t *tracer) transfer(f function, s spi.Socket, bufs []spi.Buf, flags uint32) *line {
@@ -29,35 +24,7 @@ func (t *tracer) moved(l *line, bufs []spi.Buf, n *uint32, ov *spi.Overlapped, e
 			l.preview(bufs, l.moved, t.preview)
 		}
 	}
-	return t.end(l, errno)
-}
-
-// completed writes the line of an overlapped transfer that has ended, on a
-// socket with a handle of the layer's own.
-func (t *tracer) completed(end *nonifs.Transfer) {
-	if end.Overlapped == nil {
-		return // the call's own line tells
-	}
-	f := fnSend
-	switch {
-	case end.Receive && end.Address != nil:
-		f = fnRecvFrom
-	case end.Receive:
-		f = fnRecv
-	case end.Address != nil:
-		f = fnSendTo
-	}
-	l := t.transfer(f, end.Socket, end.Bufs, 0)
-	if l == nil {
-		return
-	}
-	l.ended = true
-	if end.Receive && end.Errno == 0 {
-		l.returned(end.Address, lengthOf(end.Address))
-	} else if !end.Receive {
-		l.given(end.Address)
-	}
-	t.moved(l, end.Bufs, &end.N, nil, end.Errno)
+	return t.started(l, ov, errno)
 }
 
 func lengthOf(address []byte) *int32 {
@@ -67,7 +34,7 @@ func lengthOf(address []byte) *int32 {
 
 func (t *tracer) WSPSend(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	l := t.transfer(fnSend, s, bufs, flags)
-	errno := t.Provider.WSPSend(s, bufs, sent, flags, ov, routine, thread)
+	errno := t.Provider.WSPSend(s, bufs, sent, flags, ov, t.begins(l, ov, routine), thread)
 	if l != nil {
 		t.moved(l, bufs, sent, ov, errno)
 	}
@@ -76,7 +43,7 @@ func (t *tracer) WSPSend(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint3
 
 func (t *tracer) WSPSendTo(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, to []byte, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	l := t.transfer(fnSendTo, s, bufs, flags)
-	errno := t.Provider.WSPSendTo(s, bufs, sent, flags, to, ov, routine, thread)
+	errno := t.Provider.WSPSendTo(s, bufs, sent, flags, to, ov, t.begins(l, ov, routine), thread)
 	if l != nil {
 		l.given(to)
 		t.moved(l, bufs, sent, ov, errno)
@@ -86,7 +53,7 @@ func (t *tracer) WSPSendTo(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uin
 
 func (t *tracer) WSPRecv(s spi.Socket, bufs []spi.Buf, received, flags *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	l := t.transfer(fnRecv, s, bufs, value(flags))
-	errno := t.Provider.WSPRecv(s, bufs, received, flags, ov, routine, thread)
+	errno := t.Provider.WSPRecv(s, bufs, received, flags, ov, t.begins(l, ov, routine), thread)
 	if l != nil {
 		t.moved(l, bufs, received, ov, errno)
 	}
@@ -95,24 +62,12 @@ func (t *tracer) WSPRecv(s spi.Socket, bufs []spi.Buf, received, flags *uint32, 
 
 func (t *tracer) WSPRecvFrom(s spi.Socket, bufs []spi.Buf, received, flags *uint32, from []byte, fromLen *int32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	l := t.transfer(fnRecvFrom, s, bufs, value(flags))
-	errno := t.Provider.WSPRecvFrom(s, bufs, received, flags, from, fromLen, ov, routine, thread)
+	errno := t.Provider.WSPRecvFrom(s, bufs, received, flags, from, fromLen, ov, t.begins(l, ov, routine), thread)
 	if l != nil {
 		if errno == 0 {
 			l.returned(from, fromLen)
 		}
 		t.moved(l, bufs, received, ov, errno)
-	}
-	return errno
-}
-
-func (t *tracer) WSPGetOverlappedResult(s spi.Socket, ov *spi.Overlapped, transferred *uint32, wait bool, flags *uint32) spi.Errno {
-	l := t.on(fnGetOverlappedResult, s)
-	errno := t.Provider.WSPGetOverlappedResult(s, ov, transferred, wait, flags)
-	if l != nil {
-		if errno == 0 && transferred != nil {
-			l.moved = int(*transferred)
-		}
-		t.end(l, errno)
 	}
 	return errno
 }
@@ -140,21 +95,4 @@ func value(flags *uint32) uint32 {
 		return 0
 	}
 	return *flags
-}
-
-func messageFlags(flags uint32) string {
-	var names []string
-	for _, f := range []struct {
-		bit  uint32
-		name string
-	}{{spi.MSG_OOB, "MSG_OOB"}, {spi.MSG_PEEK, "MSG_PEEK"}, {spi.MSG_DONTROUTE, "MSG_DONTROUTE"}, {spi.MSG_WAITALL, "MSG_WAITALL"}, {spi.MSG_PARTIAL, "MSG_PARTIAL"}} {
-		if flags&f.bit != 0 {
-			names = append(names, f.name)
-			flags &^= f.bit
-		}
-	}
-	if flags != 0 {
-		names = append(names, controlName(flags))
-	}
-	return strings.Join(names, "|")
 }
