@@ -200,6 +200,8 @@ const (
 	IP_DROP_MEMBERSHIP = 13
 	IP_DONTFRAGMENT    = 14
 	IP_PKTINFO         = 19
+	IP_RECVTTL         = 21 // a CmsgHdr of type IP_TTL with each datagram
+	IP_RECVTOS         = 40 // a CmsgHdr of type IP_TOS with each datagram
 )
 
 // Options of IPPROTO_IPV6.
@@ -212,7 +214,10 @@ const (
 	IPV6_LEAVE_GROUP    = 13
 	IPV6_DONTFRAG       = 14
 	IPV6_PKTINFO        = 19
+	IPV6_HOPLIMIT       = 21 // a CmsgHdr of the same type with each datagram
 	IPV6_V6ONLY         = 27
+	IPV6_TCLASS         = 39
+	IPV6_RECVTCLASS     = 40 // a CmsgHdr of type IPV6_TCLASS with each datagram
 )
 
 // Control codes of ioctlsocket and WSAIoctl.

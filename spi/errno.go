@@ -25,6 +25,7 @@ const NoErrorCode Errno = -1
 const (
 	WSA_INVALID_HANDLE         Errno = 6
 	WSA_NOT_ENOUGH_MEMORY      Errno = 8
+	ERROR_HANDLE_EOF           Errno = 38
 	WSA_INVALID_PARAMETER      Errno = 87
 	WAIT_IO_COMPLETION         Errno = 192
 	WAIT_TIMEOUT               Errno = 258
@@ -133,6 +134,7 @@ var errnoTable = map[Errno]errnoText{
 	ERROR_CALL_NOT_IMPLEMENTED: {"ERROR_CALL_NOT_IMPLEMENTED", "the call is not implemented"},
 	WSA_INVALID_HANDLE:         {"WSA_INVALID_HANDLE", "the handle is not valid"},
 	WSA_NOT_ENOUGH_MEMORY:      {"WSA_NOT_ENOUGH_MEMORY", "not enough memory"},
+	ERROR_HANDLE_EOF:           {"ERROR_HANDLE_EOF", "the file ends before what is to be sent of it"},
 	WSA_INVALID_PARAMETER:      {"WSA_INVALID_PARAMETER", "a parameter is not valid"},
 	WAIT_IO_COMPLETION:         {"WAIT_IO_COMPLETION", "asynchronous procedure calls ran"},
 	WAIT_TIMEOUT:               {"WAIT_TIMEOUT", "the time for the wait has passed"},
