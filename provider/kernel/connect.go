@@ -67,7 +67,7 @@ func (d *descriptor) connectDatagram(to *sockaddr) spi.Errno {
 	return 0
 }
 
-// startConnect is connect on a nonblocking stream socket.
+// startConnect is connect on a stream socket, as if that were nonblocking.
 func (d *descriptor) startConnect(to *sockaddr) spi.Errno {
 	if own := d.events.Load(); own != nil {
 		// Nobody may look at the socket between connect(2) and fConnecting: an
@@ -75,10 +75,10 @@ func (d *descriptor) startConnect(to *sockaddr) spi.Errno {
 		own.mu.Lock()
 		defer own.mu.Unlock()
 	}
-	errno := connectNow(d.fd, to)
+	errno := d.connectAtOnce(to)
 	if errno == unix.ECONNABORTED && d.has(fConnecting) {
 		// The end of an earlier attempt whose error has been read.
-		errno = connectNow(d.fd, to)
+		errno = d.connectAtOnce(to)
 	}
 	switch errno {
 	case 0:
@@ -148,6 +148,14 @@ func (d *descriptor) newConnection(flags uint32) {
 	d.broken.Store(0)
 	d.clear(fConnecting | fConnected | fAborted)
 	d.set(flags)
+}
+
+// connectAtOnce is connect(2) that does not wait.
+func (d *descriptor) connectAtOnce(to *sockaddr) unix.Errno {
+	if d.has(fNonblocking) && !d.has(fAdopted) {
+		return connectNow(d.fd, to)
+	}
+	return d.connectUnblocked(to)
 }
 
 // connectUnblocked is connect(2) with O_NONBLOCK set meanwhile. A socket that

@@ -62,6 +62,8 @@ func (d *descriptor) control(code uint32, in, out []byte) (int, spi.Errno) {
 		var b [8]byte
 		binary.NativeEndian.PutUint64(b[:], uint64(d.fd))
 		return outBytes(b[:], out)
+	case spi.SIO_CANCEL_IO:
+		return 0, d.cancel(in)
 	case spi.SIO_GET_EXTENSION_FUNCTION_POINTER:
 		return d.p.extension(in, out)
 	case spi.SIO_ADDRESS_LIST_QUERY:
@@ -141,6 +143,7 @@ func (d *descriptor) keepAlive(in []byte) spi.Errno {
 		return spi.WSAEFAULT
 	}
 	on := min(binary.NativeEndian.Uint32(in), 1)
+	d.chose(unix.SOL_SOCKET, unix.SO_KEEPALIVE)
 	if errno := setInt(d.fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, int32(on)); errno != 0 || on == 0 {
 		return spi.FromErrno(errno)
 	}
@@ -150,6 +153,7 @@ func (d *descriptor) keepAlive(in []byte) spi.Errno {
 		if errno := setInt(d.fd, unix.IPPROTO_TCP, name, int32(seconds)); errno != 0 {
 			return spi.FromErrno(errno)
 		}
+		d.chose(unix.IPPROTO_TCP, name)
 	}
 	return 0
 }

@@ -12,15 +12,16 @@ import (
 
 // operation is an overlapped operation, from its start to its completion.
 type operation struct {
-	next    *operation // in a queue, or in the list of those to use again
-	ov      *spi.Overlapped
-	routine spi.CompletionRoutine
-	thread  spi.ThreadID // that started it; the provider's own when opened
-	opened  bool         // thread is from WPUOpenCurrentThread
-	native  int          // the Linux thread that called an extension function, else zero
-	through *descriptor  // the handle it was started on
-	packet  *portWatch   // where its packet goes; nil when it has none
-	n       int          // bytes transferred so far
+	next      *operation // in a queue, or in the list of those to use again
+	ov        *spi.Overlapped
+	routine   spi.CompletionRoutine
+	thread    spi.ThreadID // that started it; the provider's own when opened
+	opened    bool         // thread is from WPUOpenCurrentThread
+	extension bool         // of an extension function, which does not know the thread
+	native    int          // then the number of the thread, if it may cancel; else zero
+	through   *descriptor  // the handle it was started on
+	packet    *portWatch   // where its packet goes; nil when it has none
+	n         int          // bytes transferred so far
 
 	receiving
 	sending
@@ -117,6 +118,9 @@ func (o *operations) give(op *operation) {
 // the client: by its routine, or its event and then a packet. It gives op up.
 func (o *operations) finish(op *operation, status spi.Errno, flags uint32, indicate bool) {
 	ov, p := op.ov, op.through.p
+	if j, ok := op.job.(*acceptJob); ok {
+		j.ended() // the client may use both sockets once ov is complete
+	}
 	ov.Offset, ov.OffsetHigh = flags, uint32(status)
 	event := ov.HEvent.Untagged() // the client may reuse ov once it is complete
 	n := uint32(op.n)

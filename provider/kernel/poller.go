@@ -17,7 +17,7 @@ import (
 // whoever depends on a condition looks for it once after watch, and again
 // after everything that ends it.
 type poller struct {
-	mu      sync.Mutex // a leaf: guards what follows, and epoll_ctl
+	mu      sync.Mutex // guards what follows, and epoll_ctl; a leaf but for around
 	file    *os.File   // the epoll instance, in the runtime's own poller
 	epoll   int
 	done    chan struct{} // closed when the goroutine has ended
@@ -77,6 +77,26 @@ func (p *poller) forget(d, heir *descriptor) {
 	if heir != nil {
 		_ = p.addLocked(heir)
 	}
+}
+
+// around ends the watch of a socket, if there is one, while replace puts
+// another kernel socket under its descriptors. The socket's mu is taken inside.
+func (p *poller) around(s *socket, replace func() unix.Errno) unix.Errno {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id, watched := p.ids[s]
+	watched = watched && !p.stopped
+	d := p.watched[id]
+	if watched {
+		_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, d.fd, nil)
+	}
+	errno := replace()
+	if watched {
+		delete(p.watched, id)
+		delete(p.ids, s)
+		_ = p.addLocked(d)
+	}
+	return errno
 }
 
 // rest ends the watch of a socket that nothing depends on any more: no

@@ -79,6 +79,8 @@ const (
 	fNoConnReset             // SIO_UDP_CONNRESET FALSE
 	fErrorQueue              // SIO_UDP_CONNRESET TRUE: IP_RECVERR is on
 	fMayDefer                // a connection has been put back once
+	fAccepted                // by AcceptEx
+	fReused                  // has had a connection that DisconnectEx ended
 	fSelects                 // network events are selected; changes under the selection's lock
 )
 
@@ -89,9 +91,10 @@ const inherited = fNonblocking | fLinger | fReuse | fExclusive | fOverlapped
 type socket struct {
 	p      *provider
 	kind   kind
-	cookie uint64 // SO_COOKIE: tells it from a later socket with the same number
+	cookie atomic.Uint64 // SO_COOKIE: tells it from a later socket with the same number
 	flags  atomic.Uint32
-	since  atomic.Int64 // Unix time of the connection, for SO_CONNECT_TIME
+	chosen atomic.Uint32 // the options that the client has set, as in carried
+	since  atomic.Int64  // Unix time of the connection, for SO_CONNECT_TIME
 
 	// Error codes that the kernel tells once only.
 	err    atomic.Int32 // what SO_ERROR gives before the kernel's own; on datagram sockets receiving too
@@ -206,8 +209,10 @@ func (d *descriptor) lose() {
 // current reports whether the number still names this socket. It does not when
 // somebody closed it by close(2).
 func (d *descriptor) current() bool {
+	d.mu.Lock() // the kernel socket and its cookie change under it
+	defer d.mu.Unlock()
 	cookie, err := unix.GetsockoptUint64(d.fd, unix.SOL_SOCKET, unix.SO_COOKIE)
-	return err == nil && cookie == d.cookie
+	return err == nil && cookie == d.cookie.Load()
 }
 
 // acquire returns the descriptor of a handle, counted in; the caller releases
@@ -238,7 +243,7 @@ func (p *provider) adopt(s spi.Socket) (*descriptor, spi.Errno) {
 		return nil, spi.WSAENOTSOCK
 	}
 	stale := p.table.Load(uintptr(s))
-	if stale != nil && stale.cookie == cookie {
+	if stale != nil && stale.cookie.Load() == cookie {
 		if stale.enter() {
 			return stale, 0 // another thread adopted it
 		}
@@ -270,7 +275,8 @@ func (p *provider) newDescriptor(fd int, k kind, cookie uint64, flags uint32) *d
 		descriptor
 		s socket
 	}{}
-	both.s.p, both.s.kind, both.s.cookie = p, k, cookie
+	both.s.p, both.s.kind = p, k
+	both.s.cookie.Store(cookie)
 	both.s.flags.Store(flags)
 	both.socket = &both.s
 	both.share(fd)

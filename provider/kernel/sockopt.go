@@ -211,7 +211,11 @@ func (p *provider) WSPSetSockOpt(s spi.Socket, level, name int32, val []byte) sp
 	if e != 0 {
 		return e
 	}
-	return optionError(d.setNative(o, val))
+	errno := d.setNative(o, val)
+	if errno == 0 {
+		d.chose(o.level, o.name)
+	}
+	return optionError(errno)
 }
 
 // setOwn sets the options of SOL_SOCKET that are not simply the kernel's.
@@ -225,6 +229,10 @@ func (d *descriptor) setOwn(name int32, val []byte) (e spi.Errno, done bool) {
 		return d.shareAddress(name, on), true
 	case spi.SO_LINGER, spi.SO_DONTLINGER:
 		return d.setLingerOption(name, val), true
+	case spi.SO_UPDATE_ACCEPT_CONTEXT:
+		return d.updateAcceptContext(val), true
+	case spi.SO_UPDATE_CONNECT_CTX:
+		return d.updateConnectContext(), true
 	case spi.SO_CONDITIONAL_ACCEPT:
 		on, e := loadBool(val)
 		if e == 0 && (on || !d.kind.stream()) {
@@ -262,6 +270,8 @@ func (d *descriptor) shareAddress(name int32, on bool) spi.Errno {
 			}
 		}
 	}
+	d.chose(unix.SOL_SOCKET, unix.SO_REUSEADDR)
+	d.chose(unix.SOL_SOCKET, unix.SO_REUSEPORT)
 	if on {
 		d.set(own)
 	} else {
@@ -297,6 +307,7 @@ func (d *descriptor) setLingerOption(name int32, val []byte) spi.Errno {
 		return optionError(errno)
 	}
 	d.set(fLinger)
+	d.chose(unix.SOL_SOCKET, unix.SO_LINGER)
 	return 0
 }
 
