@@ -165,7 +165,7 @@ func (d *descriptor) takeConnection() (connection, unix.Errno) {
 		return c, 0
 	}
 	c := connection{nonblocking: d.has(fNonblocking)}
-	if (!c.nonblocking || d.has(fAdopted)) && pollNow(d.fd, unix.POLLIN) == 0 {
+	if (!c.nonblocking || d.has(fOutside)) && pollNow(d.fd, unix.POLLIN) == 0 {
 		// Nothing waits, or it does not listen: then accept4 fails at once.
 		if listening, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); listening == 0 {
 			return c, unix.EINVAL

@@ -37,9 +37,10 @@ func (p *provider) WSPCloseSocket(s spi.Socket) spi.Errno {
 	return e
 }
 
-// lingerTime is how long closing the descriptor has to wait.
+// lingerTime is how long closing the descriptor has to wait. Where another
+// process may have the socket, the kernel waits, when the last one closes it.
 func (d *descriptor) lingerTime() time.Duration {
-	if !d.has(fLinger) || !d.last() {
+	if !d.has(fLinger) || d.has(fShared) || !d.last() {
 		return 0
 	}
 	l, errno := getLinger(d.fd)

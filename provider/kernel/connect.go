@@ -34,7 +34,7 @@ func (p *provider) WSPConnect(s spi.Socket, name []byte, callerData, calleeData 
 	if !d.kind.stream() {
 		return d.connectDatagram(&to)
 	}
-	if d.has(fConnecting|fConnected|fAdopted) && connected(d.fd) {
+	if d.has(fConnecting|fConnected|fOutside) && connected(d.fd) {
 		return spi.WSAEISCONN // where the kernel would report success once more
 	}
 	if d.kind != unixStream && !d.has(fAdopted) && (to.unspecified(d.kind) || to.port() == 0) {

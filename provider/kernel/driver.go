@@ -90,6 +90,8 @@ type provider struct {
 	table      slot.Direct[descriptor] // by file descriptor
 	waits      waiting
 	duplicates duplicates
+	handovers  handovers
+	attendant  attendant
 	extensions extensions
 	results    results
 	poller     poller
@@ -111,6 +113,7 @@ func (m *module) startup(version uint16, data *spi.WSPData, info *spi.ProtocolIn
 		p := &provider{module: m, dll: dll}
 		p.waits.init()
 		p.extensions.init(p)
+		p.handovers.attendant = &p.attendant
 		p.findEntries(info)
 		m.running = p
 	}
@@ -136,7 +139,7 @@ func (p *provider) findEntries(started *spi.ProtocolInfo) {
 // WSPCleanup undoes one start. The last one ends every wait with WSAEINTR,
 // aborts overlapped operations without indications, resets the sockets that
 // the provider made, lets go of those that it adopted, and waits for its
-// goroutine.
+// goroutines.
 func (p *provider) WSPCleanup() spi.Errno {
 	m := p.module
 	m.mu.Lock()
@@ -154,8 +157,10 @@ func (p *provider) WSPCleanup() spi.Errno {
 
 	p.ended.Store(true)
 	p.poller.stop()
+	p.attendant.stop()
 	p.waits.end()
 	p.duplicates.drop()
+	p.handovers.drop()
 	for _, d := range p.table.All() {
 		if d.has(fAdopted) || !d.current() {
 			d.lose()
@@ -163,7 +168,9 @@ func (p *provider) WSPCleanup() spi.Errno {
 		}
 		if d.enter() {
 			d.beginClose()
-			setLinger(d.fd, unix.Linger{Onoff: 1})
+			if !d.has(fShared) { // another process goes on with it
+				setLinger(d.fd, unix.Linger{Onoff: 1})
+			}
 			d.release()
 		}
 	}

@@ -38,8 +38,13 @@ func TestMain(m *testing.M) {
 // one. When the test ends no descriptor may be left open.
 func start(t testing.TB) *ws2.Thread {
 	t.Helper()
+	return startCatalog(t, catalog.Default())
+}
+
+func startCatalog(t testing.TB, c *catalog.Catalog) *ws2.Thread {
+	t.Helper()
 	before := descriptors(t)
-	d := ws2.New(ws2.Config{Catalog: catalog.Default(), Log: func(m string) { t.Error(m) }})
+	d := ws2.New(ws2.Config{Catalog: c, Log: func(m string) { t.Error(m) }})
 	th := d.Unbound()
 	ok(t, th.WSAStartup(spi.Version22, new(ws2.WSAData)))
 	t.Cleanup(func() {

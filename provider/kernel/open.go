@@ -3,10 +3,6 @@
 package kernel
 
 import (
-	"math/rand/v2"
-	"os"
-	"sync"
-
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/spi"
@@ -89,94 +85,4 @@ func (p *provider) choose(af, typ, protocol int32, info *spi.ProtocolInfo) (kind
 		return noKind, spi.WSAEPROTONOSUPPORT
 	}
 	return k, 0
-}
-
-// duplicates are the descriptors that WSPDuplicateSocket made and nobody has
-// taken, by the token in dwProviderReserved.
-type duplicates struct {
-	mu   sync.Mutex // a leaf: guards what follows
-	made map[uint32]*descriptor
-}
-
-// WSPDuplicateSocket makes another descriptor of the socket for WSPSocket to
-// hand out, once. It keeps the socket open from now on. WSAEINVAL for another
-// process.
-func (p *provider) WSPDuplicateSocket(s spi.Socket, pid uint32, info *spi.ProtocolInfo) spi.Errno {
-	if info == nil {
-		return spi.WSAEFAULT
-	}
-	if int(pid) != os.Getpid() {
-		return spi.WSAEINVAL
-	}
-	d, e := p.acquire(s)
-	if e != 0 {
-		return e
-	}
-	defer d.release()
-	fd, err := unix.FcntlInt(uintptr(d.fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return spi.FromErrno(errnoOf(err))
-	}
-	other := &descriptor{socket: d.socket}
-	other.share(fd)
-	token := p.duplicates.add(other)
-	if p.ended.Load() {
-		p.duplicates.drop()
-		return spi.WSANOTINITIALISED
-	}
-	*info = *p.entries[d.kind]
-	info.ProviderReserved = token
-	return 0
-}
-
-func (p *provider) openDuplicate(token uint32) (spi.Socket, spi.Errno) {
-	d := p.duplicates.take(token)
-	if d == nil {
-		return spi.InvalidSocket, spi.WSAEINVAL
-	}
-	defer d.release()
-	if e := p.publish(d); e != 0 {
-		return spi.InvalidSocket, e
-	}
-	return spi.Socket(d.fd), 0
-}
-
-func (t *duplicates) add(d *descriptor) (token uint32) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.made == nil {
-		t.made = map[uint32]*descriptor{}
-	}
-	for {
-		token = rand.Uint32()
-		if _, taken := t.made[token]; token != 0 && !taken {
-			t.made[token] = d
-			return token
-		}
-	}
-}
-
-func (t *duplicates) take(token uint32) *descriptor {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	d := t.made[token]
-	delete(t.made, token)
-	return d
-}
-
-// drop closes the descriptors that nobody has taken.
-func (t *duplicates) drop() {
-	t.mu.Lock()
-	made := t.made
-	t.made = nil
-	t.mu.Unlock()
-	for _, d := range made {
-		d.discard()
-	}
-}
-
-// discard closes a descriptor that was never handed out.
-func (d *descriptor) discard() {
-	d.beginClose()
-	d.release()
 }

@@ -66,6 +66,7 @@ func kindOf(af, typ, protocol int32) kind {
 const (
 	fNonblocking = 1 << iota // the client's mode
 	fAdopted                 // made elsewhere: its mode may change behind the provider
+	fShared                  // another process has it too: all that the kernel keeps may change
 	fBound                   // known to have a local address
 	fConnecting              // an attempt to connect has not been seen to succeed
 	fConnected               // connection time is known
@@ -83,6 +84,9 @@ const (
 	fReused                  // has had a connection that DisconnectEx ended
 	fSelects                 // network events are selected; changes under the selection's lock
 )
+
+// fOutside are the flags of sockets whose state may change behind the provider.
+const fOutside = fAdopted | fShared
 
 // Flags that an accepted socket takes from the listening one.
 const inherited = fNonblocking | fLinger | fReuse | fExclusive | fOverlapped
@@ -331,7 +335,7 @@ func (s *socket) setConnected() {
 // blocking reports the mode of a call that would have to wait. The kernel has
 // the last word on a socket that others may have changed.
 func (d *descriptor) blocking() bool {
-	if d.has(fNonblocking) && !d.has(fAdopted) {
+	if d.has(fNonblocking) && !d.has(fOutside) {
 		return false
 	}
 	nonblocking, err := isNonblocking(d.fd)

@@ -191,15 +191,10 @@ type call struct {
 // begin prepares to wait on descriptors of the given catalog entry, for timeout
 // at most unless that is negative.
 func (c *call) begin(p *provider, entry uint32, timeout time.Duration, on ...*descriptor) spi.Errno {
-	c.p = p
-	if timeout >= 0 {
-		c.deadline = time.Now().Add(timeout)
-	}
-	w, e := p.waits.begin(on...)
-	if e != 0 {
+	if e := c.beginUnhooked(p, timeout, on...); e != 0 {
 		return e
 	}
-	c.w = w
+	w := c.w
 	if e := p.upcalls.Load().WPUQueryBlockingCallback(entry, &c.callback, &c.context); e != 0 {
 		return e
 	}
@@ -209,6 +204,17 @@ func (c *call) begin(p *provider, entry uint32, timeout time.Duration, on ...*de
 		p.waits.mu.Unlock()
 	}
 	return 0
+}
+
+// beginUnhooked is begin for a call that is none of Winsock's blocking ones.
+func (c *call) beginUnhooked(p *provider, timeout time.Duration, on ...*descriptor) spi.Errno {
+	c.p = p
+	if timeout >= 0 {
+		c.deadline = time.Now().Add(timeout)
+	}
+	w, e := p.waits.begin(on...)
+	c.w = w
+	return e
 }
 
 func (c *call) end() {
