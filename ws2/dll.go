@@ -25,6 +25,9 @@ type Config struct {
 	// references, and returns its WSPStartup. nil means that the program cannot
 	// load any.
 	LoadLibrary func(path string) (spi.StartupFunc, error)
+	// LoadNamespace is LoadLibrary for namespace providers: it returns the
+	// NSPStartup of a shared object. nil means that the program cannot load any.
+	LoadNamespace func(path string) (spi.NSPStartupFunc, error)
 	// Log receives what a person should know: a provider that panicked, with
 	// its stack, or that could not be loaded. Usually one line. nil means
 	// standard error.
@@ -65,6 +68,8 @@ type DLL struct {
 	strays        strays // lane packets that no thread will dequeue
 	notifications notificationTable
 
+	names nameTable
+
 	modulesMu sync.Mutex // a leaf lock; guards modules
 	modules   map[moduleKey]*module
 	complain  complaints // about modules that layers could not load
@@ -84,6 +89,7 @@ func New(c Config) *DLL {
 	d.unbound.id.ThreadHandle, _ = d.threads.ids.Insert(&threadRef{thread: d.unbound, own: true}, 0)
 	d.windows.init()
 	d.ports.init()
+	d.names.init()
 	d.strays.dll = d
 	d.notifications.init()
 	d.table = d.upcalls()

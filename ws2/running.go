@@ -16,6 +16,7 @@ type running struct {
 	entries   []*entry // in the catalog's order
 	byID      map[uint32]*entry
 	providers []*provider // in the order of their first entries
+	names     []*nameProvider
 }
 
 // entry is one catalog entry.
@@ -46,6 +47,7 @@ func (d *DLL) view(c *catalog.Catalog) *running {
 		catalog: c,
 		entries: make([]*entry, 0, len(installed)),
 		byID:    make(map[uint32]*entry, len(installed)),
+		names:   d.nameProviders(c),
 	}
 	byGUID := map[spi.GUID]*provider{}
 	for i := range installed {

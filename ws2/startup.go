@@ -140,6 +140,7 @@ func (d *DLL) startUp(version uint16) error {
 		if err != nil {
 			return &ProviderError{Code: spi.WSASYSNOTREADY, Err: err}
 		}
+		d.names.begin()
 		d.current.Store(r)
 		d.client.Store(r)
 		d.life.version = version
@@ -175,6 +176,7 @@ func (t *Thread) WSACleanup() error {
 	r := d.client.Swap(nil)
 	d.life.change()
 	d.notifications.closeAll()
+	d.retireNames(r)
 	for _, p := range r.providers {
 		p.retire()
 	}

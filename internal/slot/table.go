@@ -26,6 +26,7 @@ const (
 	indexShift      = 2
 	lastGeneration  = 1<<(kindShift-generationShift) - 1
 
+	kindMask = MaxKind
 	// MaxKind is the largest kind of a [Table].
 	MaxKind = 7
 	// MaxLen is the number of slots that a [Table] can have.
@@ -225,6 +226,17 @@ func (t *Table[T]) Remove(handle uintptr) *T {
 	}
 	t.mu.Unlock()
 	return value
+}
+
+// Removed reports whether the handle was in the table and is not any more.
+func (t *Table[T]) Removed(handle uintptr) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := uint64(handle)
+	g, i := t.find(h)
+	generation := h &^ (kindMask << kindShift) >> generationShift
+	return g != nil && i != 0 && h>>kindShift<<kindShift == t.kind && h&(1<<indexShift-1) == 0 && g.slots[i].handle.Load() != h &&
+		generation != 0 && generation <= uint64(g.objects[i].generation)
 }
 
 // Len returns the number of handles in the table.

@@ -379,3 +379,21 @@ func BenchmarkArray(b *testing.B) {
 		}
 	}
 }
+
+func TestRemovedTellsOldHandlesFromOthers(t *testing.T) {
+	table := New[int](3)
+	first, _ := table.Insert(new(int), 0)
+	if table.Removed(first) || table.Removed(0) || table.Removed(first+4) {
+		t.Error("removed before anything was")
+	}
+	table.Remove(first)
+	second, _ := table.Insert(new(int), 0)
+	switch {
+	case !table.Removed(first):
+		t.Error("the first handle was removed")
+	case table.Removed(second), table.Removed(first + 1), table.Removed(second + 1<<generationShift):
+		t.Error("a handle that is there, or never was, was removed")
+	case New[int](2).Removed(first):
+		t.Error("another table removed it")
+	}
+}

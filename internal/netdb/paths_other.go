@@ -1,0 +1,8 @@
+//go:build !windows
+
+package netdb
+
+const (
+	servicesPath  = "/etc/services"
+	protocolsPath = "/etc/protocols"
+)
