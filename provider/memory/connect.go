@@ -29,13 +29,12 @@ func (s *socket) Connect(name []byte) spi.Errno {
 		n.mu.Unlock()
 		return errno
 	}
-	server := n.newSocket(listener.family, listener.typ)
-	server.local, server.peer = to, s.local
+	server := n.newSocket(int32(listener.family), int32(listener.typ))
+	server.local, server.peer = to, pack(s.local)
 	server.dual = listener.dual
-	server.base = listener.base
 	n.mu.Unlock()
 
-	server.Init(listener.base, server, listener.Info(), spi.SOCK_STREAM, spi.WSA_FLAG_OVERLAPPED)
+	server.Init(n.base, server, listener.Info(), spi.SOCK_STREAM, spi.WSA_FLAG_OVERLAPPED)
 	if listener.ConditionalAccept() {
 		return s.connectLater(listener, server)
 	}
@@ -55,11 +54,11 @@ func (s *socket) Connect(name []byte) spi.Errno {
 func (s *socket) connectLater(listener, server *socket) spi.Errno {
 	n := s.network
 	n.mu.Lock()
-	s.partner, s.listener, server.partner = server, listener, s
+	s.undecided, server.undecided = &undecided{server, listener}, &undecided{partner: s}
 	n.mu.Unlock()
 	if !listener.Deliver(&server.Endpoint) {
 		n.mu.Lock()
-		s.partner, s.listener, server.partner = nil, nil, nil
+		s.undecided, server.undecided = nil, nil
 		n.mu.Unlock()
 		s.forgetName()
 		s.Connected(spi.WSAECONNREFUSED, nil, nil)
@@ -72,10 +71,9 @@ func (s *socket) connectLater(listener, server *socket) spi.Errno {
 func (s *socket) Admit() spi.Errno {
 	n := s.network
 	n.mu.Lock()
-	client := s.partner
-	s.partner = nil
+	client := s.decide().partner
 	if client != nil {
-		client.partner, client.listener = nil, nil
+		client.decide()
 	}
 	n.mu.Unlock()
 	if client == nil {
@@ -116,16 +114,17 @@ func (n *network) nameClient(s *socket, to netip.AddrPort) spi.Errno {
 			n.streams.remove(s)
 			n.streams.put(s, netip.AddrPortFrom(loopbackLike(to.Addr()), s.local.Port()), s.exclusive)
 		}
-		s.peer = to
+		s.peer = pack(to)
 		return 0
 	}
 	for range lastDynamic - firstDynamic + 1 {
 		local := netip.AddrPortFrom(loopbackLike(to.Addr()), n.streams.step())
-		if _, taken := n.clients[pair{local, to}]; taken || len(n.streams.bound[local.Port()]) > 0 {
+		names := pairOf(local, to)
+		if _, taken := n.clients[names]; taken || len(n.streams.bound[local.Port()]) > 0 {
 			continue
 		}
-		n.clients[pair{local, to}] = struct{}{}
-		s.client, s.local, s.peer = true, local, to
+		n.clients[names] = struct{}{}
+		s.client, s.local, s.peer = true, local, pack(to)
 		return 0
 	}
 	return spi.WSAENOBUFS
@@ -137,10 +136,10 @@ func (s *socket) forgetName() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if s.client {
-		delete(n.clients, pair{s.local, s.peer})
+		delete(n.clients, pair{pack(s.local), s.peer})
 		s.client, s.local = false, netip.AddrPort{}
 	}
-	s.peer = netip.AddrPort{}
+	s.peer = packed{}
 }
 
 // connectDatagrams sets the peer of a datagram socket, or takes it away for the
@@ -167,7 +166,7 @@ func (s *socket) connectDatagrams(name []byte) spi.Errno {
 func (s *socket) setPeer(to netip.AddrPort) {
 	s.network.mu.Lock()
 	defer s.network.mu.Unlock()
-	s.peer = to
+	s.peer = pack(to)
 }
 
 // Route implements nonifs.Lower.
@@ -189,18 +188,18 @@ func (s *socket) Route(name []byte, length int) (*nonifs.Queue, []byte, spi.Errn
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if len(name) == 0 {
-		to = s.peer
+		to = s.peer.addrPort()
 	}
 	if !to.IsValid() {
 		return nil, nil, spi.WSAENOTCONN
 	}
 	from := s.source(to)
-	receiver := n.grams.find(to, func(r *socket) bool { return !r.peer.IsValid() || r.peer == from })
+	receiver := n.grams.find(to, func(r *socket) bool { return r.peer == (packed{}) || r.peer == pack(from) })
 	if receiver == nil {
 		return n.void, nil, 0
 	}
 	if receiver.family == s.family && s.name != nil && from.Addr().Is4() == (s.family == spi.AF_INET) {
-		return receiver.Incoming(), s.name, 0
+		return receiver.Incoming(), *s.name, 0
 	}
 	return receiver.Incoming(), receiver.sockaddr(from), 0
 }

@@ -74,7 +74,8 @@ type provider struct {
 }
 
 func newProvider() *provider {
-	p := &provider{network: newNetwork()}
+	p := new(provider)
+	p.network = newNetwork(&p.Base)
 	p.Init(p.socket, nil)
 	return p
 }
@@ -90,6 +91,5 @@ func (p *provider) startup(requested uint16, data *spi.WSPData, info *spi.Protoc
 func (p *provider) socket(info *spi.ProtocolInfo, af, typ, _ int32, flags uint32) (*nonifs.Endpoint, spi.Errno) {
 	s := p.network.newSocket(af, typ)
 	s.Init(&p.Base, s, info, typ, flags)
-	s.base = &p.Base
 	return &s.Endpoint, 0
 }

@@ -146,7 +146,7 @@ func TestAcceptExRefusals(t *testing.T) {
 	each(t, func(t *testing.T, th *ws2.Thread) {
 		l, _ := listen(t, th)
 		client, _ := pair(t, th)
-		out, ov := make([]byte, 100), new(spi.Overlapped)
+		out, ov := make([]byte, 100), newOverlapped(t, th)
 		s := tcp(t, th)
 		want(t, th.AcceptEx(l, s, out, 0, addressRoom-1, addressRoom, nil, ov), spi.WSAEFAULT)
 		want(t, th.AcceptEx(l, s, out[:50], 0, addressRoom, addressRoom, nil, ov), spi.WSAEFAULT)
@@ -162,9 +162,7 @@ func TestAcceptExRefusals(t *testing.T) {
 		want(t, th.AcceptEx(l, s, out, 0, addressRoom, addressRoom, nil, ov), spi.WSA_IO_PENDING)
 		want(t, th.AcceptEx(l, s, out, 0, addressRoom, addressRoom, nil, new(spi.Overlapped)), spi.WSAEINVAL)
 		ok(t, th.CancelIoEx(l, ov))
-		if ov.InProgress() {
-			t.Error("still in progress")
-		}
+		awaitEvent(t, th, ov.HEvent)
 	})
 }
 

@@ -354,24 +354,76 @@ func TestRefusals(t *testing.T) {
 	want(t, th.Connect(client, addr("127.0.0.1:1")), spi.WSAEISCONN)
 }
 
+// heapPer returns the bytes of heap that each of n things takes.
+func heapPer(n int, make func()) int {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	make()
+	runtime.GC()
+	runtime.GC() // empties the pools, which belong to no socket
+	runtime.ReadMemStats(&after)
+	return int(after.HeapAlloc-before.HeapAlloc) / n
+}
+
+// largestIdle is how many bytes an idle socket may take, the DLL's part
+// included.
+const largestIdle = 600
+
 func TestIdleSocketIsSmall(t *testing.T) {
 	if testing.Short() {
-		t.Skip("allocates many sockets")
+		t.Skip("makes many sockets")
 	}
 	th := newThread(t)
 	tcp(t, th)
-	const sockets = 10_000
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	for range sockets {
-		tcp(t, th)
+	const sockets = 20_000
+	unconnected := heapPer(sockets, func() {
+		for range sockets {
+			tcp(t, th)
+		}
+	})
+	t.Logf("%d bytes for a new socket", unconnected)
+	if unconnected > largestIdle {
+		t.Error("that is too much")
 	}
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	size := (after.HeapAlloc - before.HeapAlloc) / sockets
-	t.Logf("%d bytes for an idle socket, the DLL's part included", size)
-	if size > 900 {
-		t.Errorf("%d bytes for an idle socket", size)
+	var pairs [sockets / 2][2]spi.Socket
+	connected := heapPer(sockets, func() { connectMany(t, th, pairs[:]) })
+	t.Logf("%d bytes for a connected socket", connected)
+	if connected > largestIdle {
+		t.Error("that is too much")
+	}
+	used := heapPer(sockets, func() {
+		for _, p := range pairs {
+			for i := range p {
+				send(t, th, p[i], "some data")
+				if got, err := th.Recv(p[1-i], make([]byte, 100), 0); err != nil || got != 9 {
+					t.Fatalf("%d bytes, %v", got, err)
+				}
+			}
+		}
+	})
+	t.Logf("%d bytes more when it has been used", used)
+	if used > 8 {
+		t.Error("a drained queue holds memory")
+	}
+}
+
+// connectMany connects pairs over as many addresses as their ports need.
+func connectMany(t testing.TB, th *ws2.Thread, pairs [][2]spi.Socket) {
+	t.Helper()
+	l := tcp(t, th)
+	ok(t, th.Bind(l, addr("0.0.0.0:0")))
+	ok(t, th.Listen(l, spi.SOMAXCONN))
+	port, _ := spi.AddrPortFrom(sockName(t, th, l))
+	const each = 16_000 // connections to one address
+	for i := range pairs {
+		n := i / each
+		to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(n >> 8), byte(n)}), port.Port())
+		pairs[i][0] = tcp(t, th)
+		ok(t, th.Connect(pairs[i][0], spi.SockaddrFrom(to)))
+		var err error
+		pairs[i][1], err = th.Accept(l, nil, nil)
+		ok(t, err)
 	}
 }

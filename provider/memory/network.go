@@ -21,12 +21,42 @@ type network struct {
 
 	// void takes datagrams that nobody listens for.
 	void *nonifs.Queue
+
+	base *nonifs.Base // of the provider
 }
 
 // pair names a connection: the local address first.
-type pair [2]netip.AddrPort
+type pair [2]packed
 
-func newNetwork() *network {
+func pairOf(local, peer netip.AddrPort) pair { return pair{pack(local), pack(peer)} }
+
+// packed is a netip.AddrPort without a zone, in less memory and without
+// pointers. The zero value is none.
+type packed struct {
+	ip   [16]byte
+	port uint16
+	bits uint8 // of the address: 32 or 128
+}
+
+func pack(a netip.AddrPort) packed {
+	if !a.IsValid() {
+		return packed{}
+	}
+	return packed{a.Addr().As16(), a.Port(), uint8(a.Addr().BitLen())}
+}
+
+func (p packed) addrPort() netip.AddrPort {
+	if p.bits == 0 {
+		return netip.AddrPort{}
+	}
+	ip := netip.AddrFrom16(p.ip)
+	if p.bits == 32 {
+		ip = ip.Unmap()
+	}
+	return netip.AddrPortFrom(ip, p.port)
+}
+
+func newNetwork(base *nonifs.Base) *network {
 	void := nonifs.NewDatagrams(nil, nil, true)
 	void.Refuse()
 	return &network{
@@ -34,6 +64,7 @@ func newNetwork() *network {
 		grams:   ports{bound: map[uint16][]*socket{}},
 		clients: map[pair]struct{}{},
 		void:    void,
+		base:    base,
 	}
 }
 

@@ -12,29 +12,38 @@ import (
 type socket struct {
 	nonifs.Endpoint
 	network *network
-	base    *nonifs.Base
-	family  int32
-	typ     int32
+	family  int16
+	typ     int8
 
 	// network.mu guards the rest.
+	peer      packed
 	local     netip.AddrPort // an IPv4 address also on a dual-stack socket
-	peer      netip.AddrPort
-	bound     bool // in network's ports
-	client    bool // in network.clients
-	exclusive bool // SO_EXCLUSIVEADDRUSE when it was bound
+	bound     bool           // in network's ports
+	client    bool           // in network.clients
+	exclusive bool           // SO_EXCLUSIVEADDRUSE when it was bound
 	listening bool
 	dual      bool // IPV6_V6ONLY is off
 	noDelay   bool
 	gone      bool
-	name      []byte // local as a sockaddr, of a datagram socket
-	// An undecided connection, under SO_CONDITIONAL_ACCEPT: the other end, and
-	// for the client's end the listening socket too.
-	partner  *socket
-	listener *socket
+	name      *[]byte    // local as a sockaddr, of a datagram socket
+	undecided *undecided // nil unless a connection is
+}
+
+// undecided is one end of a connection under SO_CONDITIONAL_ACCEPT: the other
+// end, and for the client's end the listening socket too.
+type undecided struct{ partner, listener *socket }
+
+// decide ends that a connection of s is undecided, and returns what it was. The
+// caller holds network.mu.
+func (s *socket) decide() (u undecided) {
+	if s.undecided != nil {
+		u, s.undecided = *s.undecided, nil
+	}
+	return u
 }
 
 func (n *network) newSocket(family, typ int32) *socket {
-	return &socket{network: n, family: family, typ: typ}
+	return &socket{network: n, family: int16(family), typ: int8(typ)}
 }
 
 func (s *socket) ports() *ports {
@@ -51,7 +60,7 @@ func (s *socket) address(name []byte, wrongFamily spi.Errno) (netip.AddrPort, sp
 	if len(name) < 2 {
 		return netip.AddrPort{}, spi.WSAEFAULT
 	}
-	if spi.AddressFamily(name) != s.family {
+	if spi.AddressFamily(name) != int32(s.family) {
 		return netip.AddrPort{}, wrongFamily
 	}
 	a, ok := spi.AddrPortFrom(name)
@@ -114,7 +123,8 @@ func (s *socket) openDatagrams() {
 	if own.Addr().IsUnspecified() {
 		own = netip.AddrPortFrom(loopbackLike(own.Addr()), own.Port())
 	}
-	s.name = spi.SockaddrFrom(own)
+	name := spi.SockaddrFrom(own)
+	s.name = &name
 	s.Open(nonifs.NewDatagrams(nil, &s.Endpoint, true), nil)
 }
 
@@ -170,10 +180,10 @@ func (s *socket) SockName() ([]byte, spi.Errno) {
 func (s *socket) PeerName() ([]byte, spi.Errno) {
 	s.network.mu.Lock()
 	defer s.network.mu.Unlock()
-	if !s.peer.IsValid() {
+	if s.peer == (packed{}) {
 		return nil, spi.WSAENOTCONN
 	}
-	return s.sockaddr(s.peer), 0
+	return s.sockaddr(s.peer.addrPort()), 0
 }
 
 // GetOption implements nonifs.Lower.
@@ -285,13 +295,13 @@ func (s *socket) Reuse() spi.Errno {
 		return spi.WSAENOTSOCK
 	}
 	if s.client {
-		delete(n.clients, pair{s.local, s.peer})
+		delete(n.clients, pair{pack(s.local), s.peer})
 		s.client = false
 	}
 	if !s.bound {
 		s.local = netip.AddrPort{}
 	}
-	s.peer = netip.AddrPort{}
+	s.peer = packed{}
 	return 0
 }
 
@@ -309,18 +319,17 @@ func (s *socket) Close(bool) {
 		s.bound = false
 	}
 	if s.client {
-		delete(n.clients, pair{s.local, s.peer})
+		delete(n.clients, pair{pack(s.local), s.peer})
 		s.client = false
 	}
-	partner, listener := s.partner, s.listener
-	s.partner, s.listener = nil, nil
+	u := s.decide()
 	n.mu.Unlock()
 	switch {
-	case partner == nil:
-	case listener != nil: // the client's end of an undecided connection
-		listener.Withdraw(&partner.Endpoint)
+	case u.partner == nil:
+	case u.listener != nil: // the client's end of an undecided connection
+		u.listener.Withdraw(&u.partner.Endpoint)
 	default: // the server's end: refused
-		partner.forgetName()
-		partner.Connected(spi.WSAECONNREFUSED, nil, nil)
+		u.partner.forgetName()
+		u.partner.Connected(spi.WSAECONNREFUSED, nil, nil)
 	}
 }
