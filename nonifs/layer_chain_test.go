@@ -61,9 +61,9 @@ type way struct {
 // ways runs a test with each way to learn that an operation has ended, over
 // every chain. The test gives its sockets to join before it starts operations.
 func ways(t *testing.T, test func(t *testing.T, w *way)) {
-	chains(t, func(t *testing.T, d *ws2.DLL, th *ws2.Thread) {
-		for _, name := range []string{"event", "routine", "port", "port and event", "port and tagged event", "result"} {
-			t.Run(name, func(t *testing.T) {
+	for _, name := range []string{"event", "routine", "port", "port and event", "port and tagged event", "result"} {
+		t.Run(name, func(t *testing.T) {
+			chains(t, func(t *testing.T, d *ws2.DLL, th *ws2.Thread) {
 				w := &way{name: name, t: t, d: d, th: th}
 				if w.has("port") {
 					var err error
@@ -76,8 +76,8 @@ func ways(t *testing.T, test func(t *testing.T, w *way)) {
 				}
 				test(t, w)
 			})
-		}
-	})
+		})
+	}
 }
 
 func (w *way) has(what string) bool { return strings.Contains(w.name, what) }

@@ -203,7 +203,7 @@ func (l *Layer) disconnectEx(s spi.Socket, ov *spi.Overlapped, flags uint32) spi
 		return errno
 	}
 	op.show(Transfer{Call: "DisconnectEx", Socket: s}, nil)
-	return op.started(f(m.lower, &op.ov, flags), nil, nil)
+	return op.startedUncounted(f(m.lower, &op.ov, flags))
 }
 
 // transmitFile sends from the place in the file that the client's structure
@@ -229,7 +229,7 @@ func (l *Layer) transmitFile(s spi.Socket, file uintptr, toWrite, perSend uint32
 	}
 	op.show(t, nil)
 	op.ov.Offset, op.ov.OffsetHigh = low, high
-	return op.started(f(m.lower, file, toWrite, perSend, &op.ov, around, flags), nil, nil)
+	return op.startedUncounted(f(m.lower, file, toWrite, perSend, &op.ov, around, flags))
 }
 
 func (l *Layer) transmitPackets(s spi.Socket, elements []spi.TransmitPacketsElement, perSend uint32, ov *spi.Overlapped, flags uint32) spi.Errno {
@@ -251,5 +251,5 @@ func (l *Layer) transmitPackets(s spi.Socket, elements []spi.TransmitPacketsElem
 		return errno
 	}
 	op.show(t, nil)
-	return op.started(f(m.lower, elements, perSend, &op.ov, flags), nil, nil)
+	return op.startedUncounted(f(m.lower, elements, perSend, &op.ov, flags))
 }

@@ -122,6 +122,15 @@ func (op *lowerOp) started(errno spi.Errno, transferred, flags *uint32) spi.Errn
 	return errno
 }
 
+// startedUncounted is started for a function that does not store how many bytes
+// it has transferred: the structure tells.
+func (op *lowerOp) startedUncounted(errno spi.Errno) spi.Errno {
+	if errno == 0 {
+		op.n = uint32(op.ov.InternalHigh)
+	}
+	return op.started(errno, nil, nil)
+}
+
 // signal notes that the event was set. It is called on any goroutine, perhaps
 // under locks of the next provider.
 func (op *lowerOp) signal() {

@@ -3,6 +3,7 @@ package nonifs_test
 import (
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -17,6 +18,16 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// without are the extension functions that a passage is loaded without.
+var without atomic.Pointer[[]spi.GUID]
+
+func unwanted() []spi.GUID {
+	if ids := without.Load(); ids != nil {
+		return *ids
+	}
+	return nil
+}
 
 // passage is a layer that changes nothing. The latest one that was loaded is
 // current.
@@ -37,6 +48,7 @@ func init() {
 					return link, errno
 				},
 				Cleanup: chains.Cleanup,
+				Without: unwanted(),
 			})
 			return func(requested uint16, data *spi.WSPData, info *spi.ProtocolInfo, upcalls spi.UpcallTable, dll spi.DLL) (spi.Provider, spi.Errno) {
 				if errno := spi.NegotiateVersion(requested, data, "passage"); errno != 0 {
