@@ -81,7 +81,6 @@ func TestLayerAcceptsAndConnectsByExtension(t *testing.T) {
 				t.Errorf("received %q, want %q", out[:n], text)
 			}
 			other.name, other.port = "result", 0
-			connecting.HEvent = other.ev
 			if n, err = other.ended(client, connecting); err != nil || int(n) != len(text) {
 				t.Errorf("connected: %d, %v", n, err)
 			}
