@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"upcall.dev/internal/watch"
 	"upcall.dev/spi"
 )
 
@@ -365,7 +366,7 @@ func writeAndRename(dir, prefix, target string, text []byte, mode fs.FileMode) (
 func (f *File) Watch(ctx context.Context, changed func(*Catalog, error)) error {
 	var last string // what was seen at the last call of changed
 	first := true
-	return f.follow(ctx, func() {
+	look := func() {
 		found, err := f.content()
 		seen := fmt.Sprint(found.exists, err, string(found.text))
 		if seen == last && !first {
@@ -377,7 +378,16 @@ func (f *File) Watch(ctx context.Context, changed func(*Catalog, error)) error {
 			c, err = f.parse(found)
 		}
 		changed(c, err)
-	})
+	}
+	if f.path == "" {
+		look()
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if err := watch.Follow(ctx, f.path, look); ctx.Err() == nil {
+		return f.failed(cause(err))
+	}
+	return ctx.Err()
 }
 
 // cause strips the operation and path from an error whose message names the

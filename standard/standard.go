@@ -7,6 +7,8 @@ package standard
 import (
 	_ "upcall.dev/layer/shape"
 	_ "upcall.dev/layer/trace"
+	_ "upcall.dev/namespace/dns"
+	_ "upcall.dev/namespace/hosts"
 	_ "upcall.dev/provider/kernel"
 	_ "upcall.dev/provider/memory"
 )

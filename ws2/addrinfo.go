@@ -157,6 +157,7 @@ func (d *DLL) addresses(r *running, q *addrRequest, c *canceller) ([]found, stri
 	a, err := d.ask(r, &question{
 		class: spi.SVCID_INET_HOSTADDRBYNAME, name: node, families: families,
 		provider: q.provider, nameSpace: q.nameSpace, merge: q.merge, flags: q.lookupFlags(),
+		names: q.flags&(spi.AI_CANONNAME|spi.AI_FQDN) != 0,
 	}, c)
 	if err != nil {
 		return nil, "", err

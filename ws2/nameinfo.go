@@ -86,7 +86,7 @@ func (d *DLL) hostText(r *running, addr netip.Addr, flags int32) (string, error)
 
 // reverse finds the names of an address.
 func (d *DLL) reverse(r *running, addr netip.Addr, c *canceller) (*answer, error) {
-	a, err := d.ask(r, &question{class: spi.SVCID_INET_HOSTADDRBYINETSTRING, name: addr.String(), nameSpace: spi.NS_ALL}, c)
+	a, err := d.ask(r, &question{class: spi.SVCID_INET_HOSTADDRBYINETSTRING, name: addr.String(), nameSpace: spi.NS_ALL, names: true}, c)
 	if err == nil && a.name == "" {
 		err = spi.WSANO_DATA.Err()
 	}

@@ -48,7 +48,9 @@ func (d *DLL) hostByName(r *running, name string, c *canceller) (*spi.Host, erro
 	if !plausibleName(name) {
 		return nil, spi.WSAHOST_NOT_FOUND.Err()
 	}
-	a, err := d.ask(r, &question{class: spi.SVCID_INET_HOSTADDRBYNAME, name: name, families: []int32{spi.AF_INET}, nameSpace: spi.NS_ALL}, c)
+	a, err := d.ask(r, &question{
+		class: spi.SVCID_INET_HOSTADDRBYNAME, name: name, families: []int32{spi.AF_INET}, nameSpace: spi.NS_ALL, names: true,
+	}, c)
 	if err != nil {
 		return nil, err
 	}

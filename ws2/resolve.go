@@ -19,6 +19,7 @@ type question struct {
 	provider  *spi.GUID
 	nameSpace uint32
 	flags     uint32 // LUP_, beside the results asked for
+	names     bool   // aliases and the canonical name too
 	merge     bool   // ask every provider, not up to the first that knows
 }
 
@@ -85,10 +86,14 @@ func (d *DLL) ask(r *running, q *question, c *canceller) (*answer, error) {
 		protocols[i].AddressFamily = family
 	}
 	query.SetProtocols(protocols)
+	flags := q.flags | spi.LUP_RETURN_NAME | spi.LUP_RETURN_ADDR
+	if q.names {
+		flags |= spi.LUP_RETURN_ALIASES
+	}
 	var joined *answer
 	var failure error
 	for _, p := range providers {
-		one, err := d.askOne(p, query, q.flags, c)
+		one, err := d.askOne(p, query, flags, c)
 		switch {
 		case c.over():
 			return nil, spi.WSA_E_CANCELLED.Err()
@@ -126,7 +131,6 @@ const (
 
 // askOne collects the results of one provider.
 func (d *DLL) askOne(p *nameProvider, query *spi.QuerySet, flags uint32, c *canceller) (*answer, error) {
-	flags |= spi.LUP_RETURN_NAME | spi.LUP_RETURN_ADDR | spi.LUP_RETURN_ALIASES
 	h, l, err := d.beginLookup([]*nameProvider{p}, query, flags)
 	if err != nil {
 		return nil, err

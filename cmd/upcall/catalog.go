@@ -16,13 +16,14 @@ import (
 )
 
 type catalogCommand struct {
-	List    listCommand    `cmd:"" help:"List the entries in order."`
-	Show    showCommand    `cmd:"" help:"Show one entry, or all of a provider."`
-	Install installCommand `cmd:"" help:"Install a base provider, or a layer with its chains in front."`
-	Remove  removeCommand  `cmd:"" help:"Remove a provider's entries."`
-	Order   orderCommand   `cmd:"" help:"Put entries first, in this order."`
-	Check   checkCommand   `cmd:"" help:"Say what is wrong in the catalog and what to do."`
-	Reset   resetCommand   `cmd:"" help:"Go back to the base providers alone; the old file is kept."`
+	List       listCommand       `cmd:"" help:"List the entries in order."`
+	Show       showCommand       `cmd:"" help:"Show one entry, or all of a provider."`
+	Install    installCommand    `cmd:"" help:"Install a base provider, or a layer with its chains in front."`
+	Remove     removeCommand     `cmd:"" help:"Remove a provider's entries."`
+	Order      orderCommand      `cmd:"" help:"Put entries first, in this order."`
+	Check      checkCommand      `cmd:"" help:"Say what is wrong in the catalog and what to do."`
+	Namespaces namespacesCommand `cmd:"" help:"List or change what looks names up."`
+	Reset      resetCommand      `cmd:"" help:"Go back to the base providers alone; the old file is kept."`
 }
 
 // entryView is an entry as the reading commands print it.

@@ -78,16 +78,20 @@ func driverHelp(layers bool) string {
 		if d.Layer() != layers {
 			continue
 		}
-		fmt.Fprintf(&b, "  %-10s %s\n", d.Name, d.Summary)
-		for _, o := range d.Options {
-			fmt.Fprintf(&b, "    %-14s %s", o.Name, o.Help)
-			if o.Default != "" {
-				fmt.Fprintf(&b, " (default %s)", o.Default)
-			}
-			b.WriteByte('\n')
-		}
+		writeDriverHelp(&b, d)
 	}
 	return b.String()
+}
+
+func writeDriverHelp(b *strings.Builder, d spi.Driver) {
+	fmt.Fprintf(b, "  %-10s %s\n", d.Name, d.Summary)
+	for _, o := range d.Options {
+		fmt.Fprintf(b, "    %-14s %s", o.Name, o.Help)
+		if o.Default != "" {
+			fmt.Fprintf(b, " (default %s)", o.Default)
+		}
+		b.WriteByte('\n')
+	}
 }
 
 // predictors complete layer, base and entry names.

@@ -56,6 +56,7 @@ var allowed = map[string][]string{
 	"layer":       {"nonifs", "spi"},
 	"layer/relay": {"nonifs", "spi"},
 	"nonifs":      {"spi"},
+	"namespace":   {"spi"},
 }
 
 func TestArrowsPointDown(t *testing.T) {
@@ -74,6 +75,9 @@ func TestArrowsPointDown(t *testing.T) {
 				rules[room] = []string{"layer", "layer/relay", "nonifs", "spi"}
 			}
 		}
+	}
+	for _, d := range spi.NamespaceDrivers() {
+		rules["namespace/"+d.Name] = []string{"namespace", "spi"}
 	}
 	for room, may := range rules {
 		for _, imported := range list(t, "-f", "{{join .Imports \"\\n\"}}", "./"+room) {
@@ -98,6 +102,18 @@ func TestArrowsPointDown(t *testing.T) {
 
 // Each registered driver has a manual page in its directory.
 func TestEveryDriverHasItsPage(t *testing.T) {
+	for _, d := range spi.NamespaceDrivers() {
+		page, err := os.ReadFile(filepath.Join("../..", "namespace", d.Name, "README.md"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, o := range d.Options {
+			if !strings.Contains(string(page), o.Name) {
+				t.Errorf("the page of %s does not tell of its option %s", d.Name, o.Name)
+			}
+		}
+	}
 	for _, d := range spi.Drivers() {
 		dir := "provider"
 		if d.Layer() {

@@ -1,4 +1,6 @@
-package catalog
+// Package watch tells of changes of a file: of its contents, owner or mode, and
+// of another file in its place.
+package watch
 
 import (
 	"context"
@@ -17,18 +19,14 @@ import (
 const watchMask = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_CREATE |
 	unix.IN_DELETE | unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
 
-// follow calls look at once and again after everything that may have changed
-// the file, until ctx ends. It watches directories, not the file, for a
-// replaced file is another one.
-func (f *File) follow(ctx context.Context, look func()) error {
-	if f.path == "" {
-		look()
-		<-ctx.Done()
-		return ctx.Err()
-	}
+// Follow calls look at once and again after everything that may have changed
+// the file at path, until ctx ends, and returns its error, or the system's when
+// it cannot watch. It watches directories, not the file, for a replaced file is
+// another one. It runs on the calling goroutine and leaves none behind.
+func Follow(ctx context.Context, path string, look func()) error {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
-		return f.failed(fmt.Errorf("cannot be watched (%w); raise fs.inotify.max_user_instances", err))
+		return fmt.Errorf("cannot be watched (%w); raise fs.inotify.max_user_instances", err)
 	}
 	events := os.NewFile(uintptr(fd), "inotify")
 	defer events.Close()
@@ -40,7 +38,7 @@ func (f *File) follow(ctx context.Context, look func()) error {
 	for {
 		// The watches come first: what happens after them is seen, by look or by
 		// the next read.
-		fresh, err := f.watchDirectories(fd)
+		fresh, err := watchDirectories(fd, path)
 		if err != nil {
 			return err
 		}
@@ -55,7 +53,7 @@ func (f *File) follow(ctx context.Context, look func()) error {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				return ctx.Err()
 			}
-			return f.failed(cause(err))
+			return err
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -65,13 +63,12 @@ func (f *File) follow(ctx context.Context, look func()) error {
 
 // watchDirectories watches the directories that the path and each symbolic
 // link on its way lie in, or the nearest parents that exist.
-func (f *File) watchDirectories(fd int) ([]int, error) {
+func watchDirectories(fd int, at string) ([]int, error) {
 	var watches []int
-	at := f.path
 	for range 40 {
 		wd, err := watchNearest(fd, filepath.Dir(at))
 		if err != nil {
-			return nil, f.failed(fmt.Errorf("cannot be watched (%w); raise fs.inotify.max_user_watches", err))
+			return nil, fmt.Errorf("cannot be watched (%w); raise fs.inotify.max_user_watches", err)
 		}
 		watches = append(watches, wd)
 		link, err := os.Readlink(at)
