@@ -29,6 +29,23 @@ func (t *Thread) WSACreateEvent() (spi.Event, error) {
 	return ev, t.result(e)
 }
 
+// CreateEvent makes an event with a choice that WSACreateEvent does not give. An
+// auto-reset one (manualReset is false) is reset by the wait that it ends, and
+// each setting releases one waiter, by turns. It stands for the system call of
+// that name, without a name for the event. WSA_NOT_ENOUGH_MEMORY.
+// Source: windows/win32/api/synchapi/nf-synchapi-createeventw.
+func (t *Thread) CreateEvent(manualReset, initialState bool) (spi.Event, error) {
+	e := wait.NewEvent()
+	if !manualReset {
+		e = wait.NewAutoEvent()
+	}
+	if initialState {
+		e.Set()
+	}
+	ev, code := t.dll.newEvent(e)
+	return ev, t.result(code)
+}
+
 // WSACloseEvent closes an event. WSA_INVALID_HANDLE.
 // Source: winsock2/nf-winsock2-wsacloseevent.
 func (t *Thread) WSACloseEvent(ev spi.Event) error {

@@ -153,6 +153,20 @@ func (p *Port) unlock() {
 // Closed reports whether the port is closed.
 func (p *Port) Closed() bool { return p.closed.Load() }
 
+// Waiters returns the number of workers that wait, the leader included.
+func (p *Port) Waiters() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	if p.leader != nil {
+		n++
+	}
+	for w := p.last; w != nil; w = w.older {
+		n++
+	}
+	return n
+}
+
 // Len returns the number of packets that no worker has taken yet.
 func (p *Port) Len() int {
 	p.mu.Lock()

@@ -126,6 +126,9 @@ func TestMillionPackets(t *testing.T) {
 			next++
 		}
 	}
+	if p.queue.first != p.queue.tail {
+		t.Error("more than one chunk is kept")
+	}
 }
 
 // TestNothingLostOrDoubled has posters and workers of every kind at work.

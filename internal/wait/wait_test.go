@@ -192,3 +192,41 @@ func TestForgetUnlinks(t *testing.T) {
 		w.Close()
 	}
 }
+
+// TestAutoResetTakesTurns: each Set releases the waiter whose turn it is, in the
+// order of their first waits.
+func TestAutoResetTakesTurns(t *testing.T) {
+	const waiters, rounds = 3, 5
+	e := NewAutoEvent()
+	released := make(chan int)
+	var wg sync.WaitGroup
+	var list [waiters]*Waiter
+	for k := range list {
+		w := NewWaiter()
+		list[k] = w
+		wg.Go(func() {
+			defer w.Close()
+			for range rounds {
+				if r := w.Wait([]*Event{e}, false, Infinite, false); r.Reason != Signalled {
+					t.Errorf("waiter %d: %+v", k, r)
+				}
+				released <- k
+			}
+		})
+		untilArmed(w)
+	}
+	for i := range waiters * rounds {
+		e.Set()
+		k := <-released
+		if k != i%waiters {
+			t.Errorf("Set %d released waiter %d", i, k)
+		}
+		if e.Signalled() {
+			t.Error("still signalled")
+		}
+		if i < waiters*(rounds-1) {
+			untilArmed(list[k])
+		}
+	}
+	wg.Wait()
+}
