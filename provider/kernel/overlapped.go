@@ -134,7 +134,6 @@ func (d *descriptor) receiveOverlapped(r *receiving, received, flags *uint32, ov
 // start tries the operation at once, unless others wait before it, and puts it
 // in its queue when it has to wait: WSA_IO_PENDING. It unlocks o.mu.
 func (o *operations) start(q *queue, op *operation, transferred, flags *uint32) spi.Errno {
-	defer o.mu.Unlock()
 	out, e := uint32(0), spi.WSAEWOULDBLOCK
 	if q.empty() {
 		out, e = o.attempt(q, op)
@@ -145,10 +144,12 @@ func (o *operations) start(q *queue, op *operation, transferred, flags *uint32) 
 			op.native = op.through.p.nativeThread()
 		}
 		q.push(op)
+		o.mu.Unlock()
 		return spi.WSA_IO_PENDING
 	case followed:
 		op.native = op.through.p.nativeThread()
 		op.job.(*acceptJob).follow(op)
+		o.mu.Unlock()
 		return spi.WSA_IO_PENDING
 	}
 	if transferred != nil && (e == 0 || e == spi.WSAEMSGSIZE) {
@@ -158,6 +159,7 @@ func (o *operations) start(q *queue, op *operation, transferred, flags *uint32) 
 		*flags = out
 	}
 	o.conclude(op, e, out)
+	o.mu.Unlock()
 	return e
 }
 

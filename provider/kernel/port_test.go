@@ -1,0 +1,512 @@
+//go:build linux
+
+package kernel_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"testing"
+
+	"upcall.dev/spi"
+	"upcall.dev/ws2"
+)
+
+// indication is a way in which a client learns of a completion.
+type indication struct {
+	name string
+	// begin prepares a socket, and returns an OVERLAPPED to use with it.
+	begin func(t testing.TB, th *ws2.Thread, s spi.Socket) *spi.Overlapped
+	// end waits for the completion.
+	end func(t testing.TB, th *ws2.Thread, s spi.Socket, ov *spi.Overlapped) (uint32, error)
+	// told reports whether the completion has been indicated.
+	told func(t testing.TB, th *ws2.Thread, ov *spi.Overlapped) bool
+}
+
+// ports is the completion port of each DLL that a test has started, and what was
+// dequeued for somebody else.
+type portOf struct {
+	port ws2.Port
+	seen map[*spi.Overlapped]ws2.Packet
+}
+
+var ports = map[*ws2.DLL]*portOf{}
+
+func thePort(t testing.TB, th *ws2.Thread) *portOf {
+	t.Helper()
+	d := th.DLL()
+	p := ports[d]
+	if p == nil {
+		port, err := d.CreateIoCompletionPort(1)
+		ok(t, err)
+		p = &portOf{port, map[*spi.Overlapped]ws2.Packet{}}
+		ports[d] = p
+		t.Cleanup(func() {
+			ok(t, d.CloseCompletionPort(port))
+			delete(ports, d)
+		})
+	}
+	return p
+}
+
+// take dequeues until the packet of ov has come.
+func (p *portOf) take(t testing.TB, th *ws2.Thread, ov *spi.Overlapped, milliseconds uint32) (ws2.Packet, bool) {
+	t.Helper()
+	for {
+		if packet, ok := p.seen[ov]; ok {
+			delete(p.seen, ov)
+			return packet, true
+		}
+		packet, err := th.GetQueuedCompletionStatus(p.port, milliseconds)
+		if packet.Overlapped == nil {
+			if !errors.Is(err, spi.WAIT_TIMEOUT) {
+				t.Fatal(err)
+			}
+			return packet, false
+		}
+		if packet.Overlapped.InProgress() {
+			t.Fatal("the packet comes before the operation is complete")
+		}
+		p.seen[packet.Overlapped] = packet
+	}
+}
+
+const portKey = 77
+
+var (
+	byEvent = indication{
+		name: "event",
+		begin: func(t testing.TB, th *ws2.Thread, s spi.Socket) *spi.Overlapped {
+			return overlapped(t, th)
+		},
+		end: result,
+		told: func(t testing.TB, th *ws2.Thread, ov *spi.Overlapped) bool {
+			i, err := th.WSAWaitForMultipleEvents([]spi.Event{ov.HEvent}, false, 0, false)
+			ok(t, err)
+			return i == spi.WSA_WAIT_EVENT_0
+		},
+	}
+	byPort = indication{
+		name: "port",
+		begin: func(t testing.TB, th *ws2.Thread, s spi.Socket) *spi.Overlapped {
+			p := thePort(t, th)
+			if err := th.DLL().AssociateCompletionPort(s, p.port, portKey); err != nil && !errors.Is(err, spi.WSA_INVALID_PARAMETER) {
+				t.Fatal(err) // other than that it has a port already
+			}
+			return new(spi.Overlapped)
+		},
+		end: func(t testing.TB, th *ws2.Thread, s spi.Socket, ov *spi.Overlapped) (uint32, error) {
+			packet, came := thePort(t, th).take(t, th, ov, uint32(wait.Milliseconds()))
+			if !came {
+				t.Fatal("the operation does not complete")
+			}
+			if packet.Key != portKey || uint64(packet.Transferred) != ov.InternalHigh || packet.Status != spi.Errno(ov.OffsetHigh) {
+				t.Fatalf("packet %+v of %+v", packet, ov)
+			}
+			return packet.Transferred, packet.Status.Err()
+		},
+		told: func(t testing.TB, th *ws2.Thread, ov *spi.Overlapped) bool {
+			_, came := thePort(t, th).take(t, th, ov, 0)
+			return came
+		},
+	}
+	indications = []indication{byEvent, byPort}
+)
+
+// eachIndicated runs a test over several families and both indications.
+func eachIndicated(t *testing.T, families []family, test func(t *testing.T, th *ws2.Thread, f family, by indication)) {
+	for _, by := range indications {
+		t.Run(by.name, func(t *testing.T) {
+			each(t, families, func(t *testing.T, th *ws2.Thread, f family) { test(t, th, f, by) })
+		})
+	}
+}
+
+// startReceive starts an overlapped receive that has to wait.
+func startReceive(t testing.TB, th *ws2.Thread, s spi.Socket, b []byte, ov *spi.Overlapped) {
+	t.Helper()
+	var n, flags uint32
+	want(t, th.WSARecv(s, []spi.Buf{spi.NewBuf(b)}, &n, &flags, ov, nil), spi.WSA_IO_PENDING)
+}
+
+func TestBehaviour029_Completion(t *testing.T) {
+	eachIndicated(t, streams, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		c, a := pair(t, th, f)
+		ov := by.begin(t, th, a)
+		b := make([]byte, 16)
+		startReceive(t, th, a, b, ov)
+		send(t, th, c, "0123456789")
+		if n, err := by.end(t, th, a, ov); n != 10 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		if ov.InternalHigh != 10 || ov.InProgress() || string(b[:10]) != "0123456789" {
+			t.Errorf("%+v: %q", ov, b)
+		}
+	})
+}
+
+func TestBehaviour030_InternalHighIsThereFirst(t *testing.T) {
+	eachIndicated(t, []family{ipv4}, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		c, a := pair(t, th, f)
+		ov := by.begin(t, th, a)
+		for range 200 {
+			startReceive(t, th, a, make([]byte, 8), ov)
+			seen := make(chan uint64)
+			go func() {
+				for ov.InProgress() {
+				}
+				seen <- ov.InternalHigh
+			}()
+			send(t, th, c, "1234567")
+			if by.name == "port" { // which goes on only while somebody dequeues
+				_, _ = by.end(t, th, a, ov)
+			}
+			if n := <-seen; n != 7 {
+				t.Fatalf("a reader saw %d", n)
+			}
+			if by.name == "event" {
+				_, _ = by.end(t, th, a, ov)
+			}
+		}
+	})
+}
+
+func TestBehaviour031_FieldsOnly(t *testing.T) {
+	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+		c, a := pair(t, th, f)
+		var ov spi.Overlapped
+		startReceive(t, th, a, make([]byte, 8), &ov)
+		send(t, th, c, "abc")
+		blocked(t, func() bool { return !ov.InProgress() })
+		if ov.InternalHigh != 3 || ov.Internal != 0 || ov.HEvent != 0 {
+			t.Errorf("%+v", ov)
+		}
+	})
+}
+
+func TestBehaviour040_Incomplete(t *testing.T) {
+	eachIndicated(t, streams, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		_, a := pair(t, th, f)
+		ov := by.begin(t, th, a)
+		startReceive(t, th, a, make([]byte, 8), ov)
+		n, flags := uint32(55), uint32(66)
+		want(t, th.WSAGetOverlappedResult(a, ov, &n, false, &flags), spi.WSA_IO_INCOMPLETE)
+		if n != 55 || flags != 66 {
+			t.Errorf("stored %d, %#x", n, flags)
+		}
+	})
+}
+
+// Also on a socket whose port nobody dequeues from.
+func TestBehaviour041_ResultWaits(t *testing.T) {
+	eachIndicated(t, streams, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		c, a := pair(t, th, f)
+		ov := by.begin(t, th, a)
+		startReceive(t, th, a, make([]byte, 8), ov)
+		done := make(chan error, 1)
+		var n, flags uint32
+		go func() { done <- th.WSAGetOverlappedResult(a, ov, &n, true, &flags) }()
+		send(t, th, c, "12345")
+		if err := <-done; err != nil || n != 5 {
+			t.Errorf("%d, %v", n, err)
+		}
+		if !by.told(t, th, ov) { // behaviour 39: asking changes nothing
+			t.Error("no indication")
+		}
+	})
+}
+
+func TestBehaviour042_CloseAbortsWithIndication(t *testing.T) {
+	eachIndicated(t, streams, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		_, a := pair(t, th, f)
+		first, second := by.begin(t, th, a), by.begin(t, th, a)
+		startReceive(t, th, a, make([]byte, 1), first)
+		startReceive(t, th, a, make([]byte, 1), second)
+		ok(t, th.CloseSocket(a))
+		for _, ov := range []*spi.Overlapped{first, second} {
+			if !by.told(t, th, ov) || spi.Errno(ov.OffsetHigh) != spi.WSA_OPERATION_ABORTED {
+				t.Errorf("%+v", ov)
+			}
+		}
+	})
+}
+
+func TestBehaviour043_CleanupAbortsWithoutPacket(t *testing.T) {
+	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+		_, a := pair(t, th, f)
+		ov := byPort.begin(t, th, a)
+		startReceive(t, th, a, make([]byte, 1), ov)
+		ok(t, th.WSACleanup())
+		if ov.InProgress() || spi.Errno(ov.OffsetHigh) != spi.WSA_OPERATION_ABORTED {
+			t.Errorf("%+v", ov)
+		}
+		ok(t, th.WSAStartup(spi.Version22, new(ws2.WSAData)))
+		if byPort.told(t, th, ov) {
+			t.Error("there is a packet")
+		}
+	})
+}
+
+func TestBehaviour044_DoneAtOnce(t *testing.T) {
+	eachIndicated(t, streams, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		c, a := pair(t, th, f)
+		ov := by.begin(t, th, c)
+		var n uint32
+		ok(t, th.WSASend(c, []spi.Buf{spi.NewBuf([]byte("now"))}, &n, 0, ov, nil))
+		if n != 3 || !by.told(t, th, ov) {
+			t.Errorf("sent %d: %+v", n, ov)
+		}
+		rov := by.begin(t, th, a)
+		ready(t, th, a, 'r')
+		var flags uint32
+		b := make([]byte, 8)
+		ok(t, th.WSARecv(a, []spi.Buf{spi.NewBuf(b)}, &n, &flags, rov, nil))
+		if n != 3 || !by.told(t, th, rov) {
+			t.Errorf("received %d: %+v", n, rov)
+		}
+	})
+}
+
+func TestBehaviour045_ErrorsAreNotIndicated(t *testing.T) {
+	eachIndicated(t, streams, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		s := stream(t, th, f)
+		ov := by.begin(t, th, s)
+		var n, flags uint32
+		want(t, th.WSARecv(s, []spi.Buf{spi.NewBuf(make([]byte, 1))}, &n, &flags, ov, nil), spi.WSAENOTCONN)
+		want(t, th.WSASend(s, []spi.Buf{spi.NewBuf([]byte("x"))}, &n, 0, ov, nil), spi.WSAENOTCONN)
+		if by.told(t, th, ov) {
+			t.Error("an error was indicated")
+		}
+	})
+}
+
+// A routine on a socket that has a port is refused.
+func TestBehaviour054_NoRoutineBesideAPort(t *testing.T) {
+	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+		bound := th.DLL().BindThread()
+		defer bound.Unbind()
+		_, a := pair(t, th, f)
+		ov := byPort.begin(t, th, a)
+		var n, flags uint32
+		err := bound.WSARecv(a, []spi.Buf{spi.NewBuf(make([]byte, 1))}, &n, &flags, ov, func(spi.Errno, uint32, *spi.Overlapped, uint32) {})
+		want(t, err, spi.WSAEINVAL)
+	})
+}
+
+func TestBehaviour055_RoutineWithoutOverlapped(t *testing.T) {
+	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+		bound := th.DLL().BindThread()
+		defer bound.Unbind()
+		c, a := pair(t, th, f)
+		send(t, th, c, "x")
+		var n, flags uint32
+		routine := func(spi.Errno, uint32, *spi.Overlapped, uint32) { t.Error("the routine was called") }
+		ok(t, bound.WSARecv(a, []spi.Buf{spi.NewBuf(make([]byte, 1))}, &n, &flags, nil, routine))
+		if i := bound.SleepEx(0, true); i == spi.WSA_WAIT_IO_COMPLETION {
+			t.Error("an APC ran")
+		}
+	})
+}
+
+func TestBehaviour105_HardCloseAborts(t *testing.T) {
+	eachIndicated(t, internet, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		c, a := pair(t, th, f)
+		ov := by.begin(t, th, c)
+		startReceive(t, th, c, make([]byte, 1), ov)
+		setLinger(t, th, c, spi.Linger{OnOff: 1})
+		ok(t, th.CloseSocket(c))
+		if !by.told(t, th, ov) || spi.Errno(ov.OffsetHigh) != spi.WSA_OPERATION_ABORTED {
+			t.Errorf("%+v", ov)
+		}
+		_, err := th.Recv(a, make([]byte, 1), 0)
+		want(t, err, spi.WSAECONNRESET)
+	})
+}
+
+func TestBehaviour114_ArrayIsCaptured(t *testing.T) {
+	eachIndicated(t, streams, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		for _, count := range []int{2, 9} { // within an operation's own room, and beyond
+			c, a := pair(t, th, f)
+			ov := by.begin(t, th, a)
+			b := make([]byte, 2*count)
+			bufs := make([]spi.Buf, count)
+			for i := range bufs {
+				bufs[i] = spi.NewBuf(b[2*i : 2*i+2])
+			}
+			n, flags := uint32(77), uint32(0)
+			want(t, th.WSARecv(a, bufs, &n, &flags, ov, nil), spi.WSA_IO_PENDING)
+			clear(bufs)
+			if n != 77 || flags != 0 { // behaviour 115
+				t.Errorf("a pending receive has stored %d, %#x", n, flags)
+			}
+			data := bytes.Repeat([]byte("ab"), count)
+			send(t, th, c, string(data))
+			if n, err := by.end(t, th, a, ov); int(n) != len(data) || err != nil || !bytes.Equal(b, data) {
+				t.Errorf("%d, %v: %q", n, err, b)
+			}
+		}
+	})
+}
+
+// Behaviours 33 and 34: an event beside a port is set as well; a tagged one
+// keeps the packet away. Nobody needs to dequeue for the event to be set.
+func TestEventBesidePort(t *testing.T) {
+	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+		c, a := pair(t, th, f)
+		byPort.begin(t, th, a)
+		both, tagged := overlapped(t, th), overlapped(t, th)
+		tagged.HEvent |= 1
+		for _, ov := range []*spi.Overlapped{both, tagged} {
+			startReceive(t, th, a, make([]byte, 4), ov)
+			send(t, th, c, "1234")
+			if n, err := result(t, th, a, ov); n != 4 || err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
+			if got := byPort.told(t, th, ov); got != (ov == both) {
+				t.Errorf("tagged %v: packet %v", ov == tagged, got)
+			}
+		}
+	})
+}
+
+func TestSkipOnSuccess(t *testing.T) {
+	th := start(t)
+	c, _ := pair(t, th, ipv4)
+	ov := byPort.begin(t, th, c)
+	ok(t, th.DLL().SetFileCompletionNotificationModes(c, ws2.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS))
+	var n uint32
+	ok(t, th.WSASend(c, []spi.Buf{spi.NewBuf([]byte("x"))}, &n, 0, ov, nil))
+	if byPort.told(t, th, ov) {
+		t.Error("a packet came for what succeeded at once")
+	}
+}
+
+// Much data in both directions through a port, in pieces of all sizes: what is
+// known of readiness never makes an operation wait for ever.
+func TestPortStreams(t *testing.T) {
+	for _, room := range []int{1, 3, 64, 1000, 16384, 100_000} {
+		each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+			c, a := pair(t, th, f)
+			ov := byPort.begin(t, th, a)
+			total := min(room*300, 4<<20)
+			data := make([]byte, total)
+			for i := range data {
+				data[i] = byte(i*7 + i>>8)
+			}
+			sov := byPort.begin(t, th, c)
+			var n uint32
+			err := th.WSASend(c, []spi.Buf{spi.NewBuf(data)}, &n, 0, sov, nil)
+			if err != nil {
+				want(t, err, spi.WSA_IO_PENDING)
+			}
+			var got []byte
+			b := make([]byte, room)
+			for len(got) < total {
+				var flags uint32
+				if err := th.WSARecv(a, []spi.Buf{spi.NewBuf(b)}, &n, &flags, ov, nil); err != nil {
+					want(t, err, spi.WSA_IO_PENDING)
+				}
+				m, err := byPort.end(t, th, a, ov)
+				if err != nil || m == 0 {
+					t.Fatalf("%d, %v after %d bytes", m, err, len(got))
+				}
+				got = append(got, b[:m]...)
+			}
+			if m, err := byPort.end(t, th, c, sov); int(m) != total || err != nil {
+				t.Errorf("the send: %d, %v", m, err)
+			}
+			if !bytes.Equal(got, data) {
+				t.Error("the data differs")
+			}
+			ok(t, th.Shutdown(c, spi.SD_SEND))
+			var flags uint32
+			if err := th.WSARecv(a, []spi.Buf{spi.NewBuf(b)}, &n, &flags, ov, nil); err != nil {
+				want(t, err, spi.WSA_IO_PENDING)
+			}
+			if m, err := byPort.end(t, th, a, ov); m != 0 || err != nil {
+				t.Errorf("the end: %d, %v", m, err)
+			}
+		})
+	}
+}
+
+// Urgent data stops a receive short of what is there.
+func TestPortUrgentData(t *testing.T) {
+	each(t, internet, func(t *testing.T, th *ws2.Thread, f family) {
+		c, a := pair(t, th, f)
+		ov := byPort.begin(t, th, a)
+		b := make([]byte, 64)
+		for round := range 20 {
+			send(t, th, c, "before")
+			_, err := th.Send(c, []byte("!"), spi.MSG_OOB)
+			ok(t, err)
+			send(t, th, c, "after")
+			var got []byte
+			for len(got) < len("beforeafter") {
+				var n, flags uint32
+				if err := th.WSARecv(a, []spi.Buf{spi.NewBuf(b)}, &n, &flags, ov, nil); err != nil {
+					want(t, err, spi.WSA_IO_PENDING)
+				}
+				m, err := byPort.end(t, th, a, ov)
+				ok(t, err)
+				got = append(got, b[:m]...)
+			}
+			if string(got) != "beforeafter" {
+				t.Fatalf("round %d: %q", round, got)
+			}
+		}
+	})
+}
+
+// Operations go on without packets when their port is closed.
+func TestPortClosed(t *testing.T) {
+	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+		c, a := pair(t, th, f)
+		port, err := th.DLL().CreateIoCompletionPort(1)
+		ok(t, err)
+		ok(t, th.DLL().AssociateCompletionPort(a, port, 1))
+		var ov spi.Overlapped
+		b := make([]byte, 8)
+		startReceive(t, th, a, b, &ov)
+		ok(t, th.DLL().CloseCompletionPort(port))
+		send(t, th, c, "go on")
+		blocked(t, func() bool { return !ov.InProgress() })
+		if string(b[:ov.InternalHigh]) != "go on" {
+			t.Errorf("received %q", b[:ov.InternalHigh])
+		}
+		startReceive(t, th, a, b, &ov)
+		send(t, th, c, "more")
+		blocked(t, func() bool { return !ov.InProgress() })
+	})
+}
+
+// A duplicate shares the association, and it outlives the handle that it was
+// made with.
+func TestPortOfDuplicates(t *testing.T) {
+	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+		c, a := pair(t, th, f)
+		ov := byPort.begin(t, th, a)
+		b := make([]byte, 8)
+		startReceive(t, th, a, b, ov)
+		dup := duplicate(t, th, a)
+		dov := new(spi.Overlapped)
+		startReceive(t, th, dup, b, dov)
+		ok(t, th.CloseSocket(a))
+		if !byPort.told(t, th, ov) || spi.Errno(ov.OffsetHigh) != spi.WSA_OPERATION_ABORTED {
+			t.Errorf("%+v", ov)
+		}
+		send(t, th, c, "dup")
+		if n, err := byPort.end(t, th, dup, dov); n != 3 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+	})
+}
+
+func duplicate(t testing.TB, th *ws2.Thread, s spi.Socket) spi.Socket {
+	t.Helper()
+	var info spi.ProtocolInfo
+	ok(t, th.WSADuplicateSocket(s, uint32(os.Getpid()), &info))
+	dup, err := th.WSASocket(0, 0, 0, &info, 0, 0)
+	ok(t, err)
+	return dup
+}
