@@ -92,6 +92,7 @@ type provider struct {
 	duplicates duplicates
 	handovers  handovers
 	attendant  attendant
+	news       news
 	extensions extensions
 	results    results
 	poller     poller
@@ -161,6 +162,7 @@ func (p *provider) WSPCleanup() spi.Errno {
 	p.waits.end()
 	p.duplicates.drop()
 	p.handovers.drop()
+	p.news.stop()
 	for _, d := range p.table.All() {
 		if d.has(fAdopted) || !d.current() {
 			d.lose()

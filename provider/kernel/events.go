@@ -122,6 +122,9 @@ func (d *descriptor) closeEvents(last bool) {
 			own.engine.CloseDescriptor(spi.Socket(d.fd))
 		}
 	}
+	if last && d.has(fAwaits) {
+		d.p.news.forget(d.socket)
+	}
 	d.p.poller.forget(d, heir)
 	if o := d.pending.Load(); o != nil {
 		o.leave(d, heir)

@@ -4,7 +4,6 @@ package kernel
 
 import (
 	"encoding/binary"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,8 +11,9 @@ import (
 	"upcall.dev/spi"
 )
 
-// WSPIoctl stands for ioctl(2) and more. Every code is carried out at once;
-// with an OVERLAPPED the result is stored and indicated in it too.
+// WSPIoctl stands for ioctl(2) and more. Every code but those of notice.go is
+// carried out at once; with an OVERLAPPED the result is stored and indicated in
+// it too.
 func (p *provider) WSPIoctl(s spi.Socket, code uint32, in, out []byte, returned *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	d, e := p.acquire(s)
 	if e != 0 {
@@ -22,6 +22,13 @@ func (p *provider) WSPIoctl(s spi.Socket, code uint32, in, out []byte, returned 
 	defer d.release()
 	if returned == nil && ov == nil {
 		return spi.WSAEFAULT
+	}
+	if event := noticeEvents[code]; event != 0 {
+		e := d.requestNotice(event, in, ov, routine, thread)
+		if e == 0 && returned != nil {
+			*returned = 0
+		}
+		return e
 	}
 	if ov == nil {
 		n, e := d.control(code, in, out)
@@ -68,6 +75,8 @@ func (d *descriptor) control(code uint32, in, out []byte) (int, spi.Errno) {
 		return d.p.extension(in, out)
 	case spi.SIO_ADDRESS_LIST_QUERY:
 		return d.addressList(out)
+	case spi.SIO_ADDRESS_LIST_SORT:
+		return d.sortAddresses(in, out)
 	case spi.SIO_ROUTING_INTERFACE_QUERY:
 		return d.routingInterface(in, out)
 	case spi.SIO_GET_BROADCAST_ADDRESS:
@@ -207,101 +216,4 @@ func (d *descriptor) multicast(in []byte, loop bool) spi.Errno {
 		return spi.WSAEOPNOTSUPP
 	}
 	return optionError(d.setNative(options[name], in))
-}
-
-// addressList is SIO_ADDRESS_LIST_QUERY: the addresses of the socket's family
-// that this machine has, as SOCKET_ADDRESS_LIST.
-func (d *descriptor) addressList(out []byte) (int, spi.Errno) {
-	if d.kind == unixStream {
-		return 0, spi.WSAEOPNOTSUPP
-	}
-	names, errno := interfaceAddresses(d.kind)
-	if errno != 0 {
-		return 0, spi.FromErrno(errno)
-	}
-	const sizeofCount = 8 // an INT and its padding
-	list := make([]byte, sizeofCount+len(names)*sizeofSocketAddress)
-	binary.NativeEndian.PutUint32(list, uint32(len(names)))
-	return outBytes(appendSocketAddresses(list, sizeofCount, names, out), out)
-}
-
-// interfaceAddresses asks the kernel, by netlink.
-func interfaceAddresses(k kind) ([][]byte, unix.Errno) {
-	rib, err := syscall.NetlinkRIB(unix.RTM_GETADDR, k.family())
-	if err != nil {
-		return nil, errnoOf(err)
-	}
-	messages, err := syscall.ParseNetlinkMessage(rib)
-	if err != nil {
-		return nil, errnoOf(err)
-	}
-	var names [][]byte
-	for _, m := range messages {
-		if m.Header.Type != unix.RTM_NEWADDR || len(m.Data) < unix.SizeofIfAddrmsg || int(m.Data[0]) != k.family() {
-			continue
-		}
-		attributes, err := syscall.ParseNetlinkRouteAttr(&m)
-		if err != nil {
-			return nil, errnoOf(err)
-		}
-		if name := interfaceAddress(k, m.Data, attributes); name != nil {
-			names = append(names, name)
-		}
-	}
-	return names, 0
-}
-
-// interfaceAddress returns the address in one netlink message. IFA_LOCAL is the
-// machine's own; IFA_ADDRESS is the peer's on a point-to-point link.
-func interfaceAddress(k kind, header []byte, attributes []syscall.NetlinkRouteAttr) []byte {
-	var ip []byte
-	for _, a := range attributes {
-		if a.Attr.Type == unix.IFA_LOCAL || a.Attr.Type == unix.IFA_ADDRESS && ip == nil {
-			ip = a.Value
-		}
-	}
-	switch {
-	case !k.v6() && len(ip) >= 4:
-		name := make([]byte, spi.SizeofSockaddrIn)
-		binary.NativeEndian.PutUint16(name, spi.AF_INET)
-		copy(name[4:8], ip)
-		return name
-	case k.v6() && len(ip) >= 16:
-		name := make([]byte, spi.SizeofSockaddrIn6)
-		binary.NativeEndian.PutUint16(name, spi.AF_INET6)
-		copy(name[8:24], ip)
-		if linkLocal := ip[0] == 0xfe && ip[1]&0xc0 == 0x80; linkLocal {
-			copy(name[24:], header[4:8]) // the interface's index
-		}
-		return name
-	}
-	return nil
-}
-
-// routingInterface is SIO_ROUTING_INTERFACE_QUERY: the local address from which
-// a datagram to the given one would be sent.
-func (d *descriptor) routingInterface(in, out []byte) (int, spi.Errno) {
-	if d.kind == unixStream {
-		return 0, spi.WSAEOPNOTSUPP
-	}
-	var to, local sockaddr
-	if e := to.setWindows(in, d.kind, spi.WSAEAFNOSUPPORT); e != 0 {
-		return 0, e
-	}
-	if to.port() == 0 {
-		binary.BigEndian.PutUint16(to.data[2:], 9) // any port but none
-	}
-	fd, err := unix.Socket(d.kind.family(), unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, spi.FromErrno(errnoOf(err))
-	}
-	defer unix.Close(fd)
-	if errno := connectNow(fd, &to); errno != 0 {
-		return 0, spi.FromErrno(errno)
-	}
-	if errno := localName(fd, &local); errno != 0 {
-		return 0, spi.FromErrno(errno)
-	}
-	binary.BigEndian.PutUint16(local.data[2:], 0)
-	return outBytes(local.windows(), out)
 }

@@ -66,6 +66,7 @@ func kindOf(af, typ, protocol int32) kind {
 const (
 	fNonblocking = 1 << iota // the client's mode
 	fAdopted                 // made elsewhere: its mode may change behind the provider
+	fAwaits                  // has asked for a notice of a change
 	fShared                  // another process has it too: all that the kernel keeps may change
 	fBound                   // known to have a local address
 	fConnecting              // an attempt to connect has not been seen to succeed
