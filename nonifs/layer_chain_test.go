@@ -1,6 +1,7 @@
 package nonifs_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -176,12 +177,11 @@ func codeOf(err error) spi.Errno {
 	if err == nil {
 		return 0
 	}
-	for code := spi.Errno(1); code < 12000; code++ {
-		if e, same := err.(interface{ Is(error) bool }); same && e.Is(code) || err == code.Err() {
-			return code
-		}
+	code, known := errors.AsType[spi.Errno](err)
+	if !known {
+		panic(fmt.Sprint("no code: ", err))
 	}
-	panic(fmt.Sprint("no code: ", err))
+	return code
 }
 
 // receive starts a receive.

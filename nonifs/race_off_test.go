@@ -1,0 +1,5 @@
+//go:build !race
+
+package nonifs_test
+
+const raceEnabled = false
