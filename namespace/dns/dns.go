@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"upcall.dev/namespace"
 	"upcall.dev/spi"
@@ -36,18 +37,34 @@ func init() {
 }
 
 func open(m spi.Module) (spi.NSPStartupFunc, error) {
-	r := &resolver{net: net.DefaultResolver}
-	if text, set := m.Options["server"]; set {
-		server, err := parseServer(text)
+	text, set := m.Options["server"]
+	var server string
+	if set {
+		var err error
+		if server, err = parseServer(text); err != nil {
+			return nil, err
+		}
+	}
+	r := &resolver{&net.Resolver{PreferGo: set, Dial: dialer(server)}}
+	return namespace.New(r, spi.NS_DNS).Startup, nil
+}
+
+// dialer returns how to reach a DNS server: the one given, or, if that is empty,
+// the one that the resolver names. What waits for an answer ends with ctx, as
+// Go's resolver alone would not see to.
+func dialer(server string) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if server != "" {
+			address = server
+		}
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		r.net = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, network, server)
-		}}
+		context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // closed already if it is done
+		return conn, nil
 	}
-	return namespace.New(r, spi.NS_DNS).Startup, nil
 }
 
 const dnsPort = 53
