@@ -12,8 +12,11 @@
 //   - wait.go: how a blocking call waits, and what ends the wait.
 //   - send.go, recv.go: the data path, one system call each on a nonblocking
 //     socket.
-//   - events.go, overlapped.go: what the one goroutine of a started provider
-//     does.
+//   - events.go, overlapped.go, poller.go: network events and overlapped
+//     operations, and the goroutine that goes on with them.
+//   - select.go, poll.go: looking at many sockets, by pollset.go.
+//   - duplicate.go, handover.go: duplicates, for other processes too.
+//   - notice.go: news of addresses and routes.
 //
 // # Where Linux and Windows differ
 //
@@ -21,8 +24,8 @@
 // translated by meaning, and where Linux would go on silently (listen on an
 // unbound socket, getsockname on one, receiving after SD_RECEIVE) the
 // documented Winsock error is given. What cannot be had is refused by name:
-// QOS, connect and disconnect data, multipoint roots and leaves,
-// SO_CONDITIONAL_ACCEPT, and duplicates for another process.
+// QOS, connect and disconnect data, multipoint roots and leaves, and
+// SO_CONDITIONAL_ACCEPT.
 //
 // Descriptors are close-on-exec. TCP listeners get SO_REUSEADDR in the kernel
 // unless SO_EXCLUSIVEADDRUSE is set, so that connections in TIME_WAIT do not

@@ -236,7 +236,7 @@ func (d *descriptor) setOwn(name int32, val []byte) (e spi.Errno, done bool) {
 	case spi.SO_CONDITIONAL_ACCEPT:
 		on, e := loadBool(val)
 		if e == 0 && (on || !d.kind.stream()) {
-			e = spi.WSAENOPROTOOPT // the kernel completes every connection itself
+			e = spi.WSAENOPROTOOPT // the kernel completes every connection before anybody is asked
 		}
 		return e, true
 	}
