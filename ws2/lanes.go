@@ -26,7 +26,7 @@ func (a *association) queue(ov *spi.Overlapped, status spi.Errno, transferred ui
 
 // Watch is [spi.CompletionPort]'s.
 func (a *association) Watch(fd uintptr, target spi.PortTarget) (uintptr, spi.Errno) {
-	return a.port.Watch(fd, guardedTarget{a.provider, target}, a.key, a.lane)
+	return a.port.Watch(fd, &guardedTarget{a.provider, target}, a.key, a.lane)
 }
 
 // Unwatch is [spi.CompletionPort]'s.
@@ -46,14 +46,14 @@ type guardedTarget struct {
 	target   spi.PortTarget
 }
 
-func (g guardedTarget) Ready(events uint32, done []spi.Completion) (all []spi.Completion) {
+func (g *guardedTarget) Ready(events uint32, done []spi.Completion) (all []spi.Completion) {
 	all = done
 	var e spi.Errno
 	defer g.provider.recovered("the operations of a watched descriptor", &e)
 	return g.target.Ready(events, done)
 }
 
-func (g guardedTarget) Orphaned() {
+func (g *guardedTarget) Orphaned() {
 	var e spi.Errno
 	defer g.provider.recovered("the end of a watch", &e)
 	g.target.Orphaned()

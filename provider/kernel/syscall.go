@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"errors"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -50,7 +51,7 @@ func sendNow(fd int, bufs []spi.Buf, skip, flags int, to *sockaddr, control []by
 			var n uintptr
 			var errno unix.Errno
 			if size <= rawLimit {
-				n, _, errno = unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(base), size, uintptr(flags|msgNow), uintptr(name), nameLen)
+				n, _, errno = syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(base), size, uintptr(flags|msgNow), uintptr(name), nameLen)
 			} else {
 				n, _, errno = unix.Syscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(base), size, uintptr(flags|msgNow), uintptr(name), nameLen)
 			}
@@ -80,7 +81,7 @@ func receiveNow(fd int, bufs []spi.Buf, skip, flags int, from *sockaddr) (int, u
 			var n uintptr
 			var errno unix.Errno
 			if size <= rawLimit {
-				n, _, errno = unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(base), size, uintptr(flags|msgNow), uintptr(name), uintptr(nameLen))
+				n, _, errno = syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(base), size, uintptr(flags|msgNow), uintptr(name), uintptr(nameLen))
 			} else {
 				n, _, errno = unix.Syscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(base), size, uintptr(flags|msgNow), uintptr(name), uintptr(nameLen))
 			}
@@ -170,7 +171,7 @@ func (m *message) transfer(trap uintptr, fd int, bufs []spi.Buf, skip, flags int
 		var n uintptr
 		var errno unix.Errno
 		if size <= rawLimit {
-			n, _, errno = unix.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(&header)), uintptr(flags|msgNow))
+			n, _, errno = syscall.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(&header)), uintptr(flags|msgNow))
 		} else {
 			n, _, errno = unix.Syscall(trap, uintptr(fd), uintptr(unsafe.Pointer(&header)), uintptr(flags|msgNow))
 		}
@@ -229,7 +230,7 @@ func peerName(fd int, name *sockaddr) unix.Errno  { return nameOf(unix.SYS_GETPE
 
 func nameOf(trap uintptr, fd int, name *sockaddr) unix.Errno {
 	name.length = uint32(len(name.data))
-	_, _, errno := unix.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(&name.data)), uintptr(unsafe.Pointer(&name.length)))
+	_, _, errno := syscall.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(&name.data)), uintptr(unsafe.Pointer(&name.length)))
 	return errno
 }
 
@@ -273,7 +274,7 @@ func setNonblockingFlag(fd int, on bool) unix.Errno {
 
 // getOption and setOption are getsockopt(2) and setsockopt(2) on plain memory.
 func getOption(fd, level, name int, value unsafe.Pointer, size *uint32) unix.Errno {
-	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name), uintptr(value), uintptr(unsafe.Pointer(size)), 0)
+	_, _, errno := syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name), uintptr(value), uintptr(unsafe.Pointer(size)), 0)
 	return errno
 }
 
