@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -74,39 +73,57 @@ func netServer() error {
 type operation struct {
 	spi.Overlapped
 	connection *connection
-	next       func(c *connection, transferred uint32) error
 }
 
 // connection is one client of portServer. It receives, sends what it received,
 // and starts again.
 type connection struct {
-	thread        *ws2.Thread // the worker
 	socket        spi.Socket
+	skips         bool // no packet comes for what succeeds at once
 	receive, send operation
 	bufs          [1]spi.Buf
-	flags         uint32
+	moved, flags  uint32
 	buffer        [messageRoom]byte
 }
 
-func (c *connection) startReceive() error {
+// received goes on after a receive of n bytes, until a packet is to come.
+func (c *connection) received(th *ws2.Thread, n uint32) error {
+	for {
+		if n == 0 {
+			return io.EOF
+		}
+		c.bufs[0] = spi.NewBuf(c.buffer[:n])
+		err := th.WSASend(c.socket, c.bufs[:], &c.moved, 0, &c.send.Overlapped, nil)
+		if err == nil && c.skips {
+			err = c.startReceive(th)
+		}
+		if err != nil || !c.skips {
+			return begun(err)
+		}
+		n = c.moved
+	}
+}
+
+// sent goes on after a send.
+func (c *connection) sent(th *ws2.Thread) error {
+	err := c.startReceive(th)
+	if err == nil && c.skips {
+		return c.received(th, c.moved)
+	}
+	return begun(err)
+}
+
+func (c *connection) startReceive(th *ws2.Thread) error {
 	c.bufs[0] = spi.NewBuf(c.buffer[:])
 	c.flags = 0
-	return begun(c.thread.WSARecv(c.socket, c.bufs[:], nil, &c.flags, &c.receive.Overlapped, nil))
+	return th.WSARecv(c.socket, c.bufs[:], &c.moved, &c.flags, &c.receive.Overlapped, nil)
 }
 
-func (c *connection) received(n uint32) error {
-	if n == 0 {
-		return io.EOF
-	}
-	c.bufs[0] = spi.NewBuf(c.buffer[:n])
-	return begun(c.thread.WSASend(c.socket, c.bufs[:], nil, 0, &c.send.Overlapped, nil))
-}
-
-func (c *connection) sent(uint32) error { return c.startReceive() }
+var pending = spi.WSA_IO_PENDING.Err()
 
 // begun is nil when an overlapped operation has begun, or ended well.
 func begun(err error) error {
-	if errors.Is(err, spi.WSA_IO_PENDING) {
+	if err == pending {
 		return nil
 	}
 	return err
@@ -165,8 +182,9 @@ func acceptAll(dll *ws2.DLL, l spi.Socket, port ws2.Port) error {
 			return fmt.Errorf("associate: %w", err)
 		}
 		c := &connection{socket: s}
-		c.receive.connection, c.receive.next = c, (*connection).received
-		c.send.connection, c.send.next = c, (*connection).sent
+		// A chain with handles of its own cannot tell.
+		c.skips = dll.SetFileCompletionNotificationModes(s, ws2.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) == nil
+		c.receive.connection, c.send.connection = c, c
 		if err := dll.PostQueuedCompletionStatus(port, ws2.Packet{Key: fromAcceptor, Overlapped: &c.receive.Overlapped}); err != nil {
 			return fmt.Errorf("post: %w", err)
 		}
@@ -186,13 +204,12 @@ func work(th *ws2.Thread, port ws2.Port) error {
 			c := o.connection
 			var err error
 			switch {
-			case p.Key == fromAcceptor:
-				c.thread = th
-				err = c.startReceive()
 			case p.Status != 0:
 				err = p.Status.Err()
+			case o == &c.receive && p.Key != fromAcceptor:
+				err = c.received(th, p.Transferred)
 			default:
-				err = o.next(c, p.Transferred)
+				err = c.sent(th)
 			}
 			if err != nil {
 				_ = th.CloseSocket(c.socket)

@@ -126,10 +126,9 @@ static struct connection *next(struct connection *c, int at_once)
 
 static void run(int milliseconds, int at_once)
 {
-	long long begin = now(CLOCK_MONOTONIC), start = 0, cpu = 0;
-	long long warm = begin + milliseconds * 100000LL, stop = begin + milliseconds * 1000000LL;
-	long long messages = 0;
-	int busy = at_once;
+	long long warm = now(CLOCK_MONOTONIC) + milliseconds * 100000LL;
+	long long start = 0, stop = 0, messages = 0, cpu = 0;
+	int busy = at_once, over = 0;
 	for (int i = 0; i < at_once; i++)
 		ask(at_once == count ? &connections[i] : next(NULL, at_once));
 	while (busy > 0) {
@@ -142,12 +141,13 @@ static void run(int milliseconds, int at_once)
 		long long t = now(CLOCK_MONOTONIC);
 		if (!start && t >= warm) {
 			start = t;
+			stop = t + milliseconds * 900000LL;
 			cpu = now(server);
 			messages = 0;
 		}
-		if (stop && t >= stop) {
+		if (start && !over && t >= stop) {
 			printf("%lld %lld %lld\n", messages, t - start, now(server) - cpu);
-			stop = 0;
+			over = 1;
 		}
 		for (int i = 0; i < n; i++) {
 			struct connection *c = events[i].data.ptr;
@@ -156,7 +156,7 @@ static void run(int milliseconds, int at_once)
 			if (!hear(c))
 				continue;
 			messages++;
-			if (stop)
+			if (!over)
 				ask(next(c, at_once));
 			else
 				busy--;
