@@ -71,22 +71,22 @@ func (b *Base) WSPCloseSocket(s spi.Socket) spi.Errno {
 
 // linger applies SO_LINGER to a close: a timeout of zero is a reset, any other
 // waits on a blocking socket until the peer has taken what was sent. On a
-// nonblocking one that has something left it gives WSAEWOULDBLOCK, and nothing
-// is closed.
+// nonblocking one it gives WSAEWOULDBLOCK, and nothing is closed. Only the last
+// descriptor's close ends the connection.
 func (e *Endpoint) linger(entry uint32) (abort bool, errno spi.Errno) {
 	o := e.currentOptions()
 	out := e.tx.Load()
-	if !o.lingerSet || out == nil || e.datagram {
+	if !o.lingerSet || out == nil || e.datagram || e.duplicated() {
 		return false, 0
 	}
 	if o.linger.Linger == 0 {
 		return true, 0
 	}
+	if e.nonblocking.Load() {
+		return false, spi.WSAEWOULDBLOCK
+	}
 	deadline := time.Now().Add(time.Duration(o.linger.Linger) * time.Second)
 	for !out.delivered() {
-		if e.nonblocking.Load() {
-			return false, spi.WSAEWOULDBLOCK
-		}
 		if !time.Now().Before(deadline) {
 			return true, 0
 		}
@@ -97,6 +97,13 @@ func (e *Endpoint) linger(entry uint32) (abort bool, errno spi.Errno) {
 		}
 	}
 	return false, 0
+}
+
+// duplicated reports whether the socket has more than one descriptor.
+func (e *Endpoint) duplicated() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.descs > 1
 }
 
 // delivered reports whether the receiver has taken everything.

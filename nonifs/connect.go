@@ -42,6 +42,8 @@ func (b *backlog) take() *Endpoint {
 	return incoming
 }
 
+// acceptable reports whether FD_ACCEPT holds. What is deferred can be accepted
+// all the same, and select finds it.
 func (b *backlog) acceptable() bool { return len(b.queue) > 0 && !b.deferred }
 
 // maxBacklog is what SOMAXCONN stands for.

@@ -73,7 +73,7 @@ func (b *Base) poll(fds []spi.PollFD, timeout int32) (int32, spi.Errno) {
 func (e *Endpoint) polled() (bits int16) {
 	e.mu.Lock()
 	state := e.state
-	if state == stateListening && e.backlog.acceptable() {
+	if state == stateListening && len(e.backlog.queue) > 0 {
 		bits |= spi.POLLRDNORM
 	}
 	e.mu.Unlock()

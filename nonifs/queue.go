@@ -220,6 +220,7 @@ func (q *Queue) serve(done *finished) (served bool) {
 		if errno == spi.WSAEWOULDBLOCK {
 			break
 		}
+		o.result = resultFlags(errno)
 		done.take(&q.readers, o, errno)
 		served = true
 	}

@@ -144,7 +144,7 @@ func keep(asked []interest, ready []selectBits, sets ...*spi.FDSet) (total int32
 func (e *Endpoint) selectable(wants selectBits) (ready selectBits) {
 	e.mu.Lock()
 	state := e.state
-	acceptable := state == stateListening && e.backlog.acceptable()
+	acceptable := state == stateListening && len(e.backlog.queue) > 0
 	e.mu.Unlock()
 	if wants&wantRead != 0 {
 		if q := e.rx.Load(); q != nil {

@@ -86,7 +86,7 @@ func (b *Base) receiveOn(h *Handle[Endpoint], bufs []spi.Buf, received, flags *u
 	}
 	*received = o.n
 	if errno == 0 || errno == spi.WSAEMSGSIZE {
-		*flags = 0
+		*flags = o.result
 	}
 	o.release()
 	return errno
@@ -134,6 +134,14 @@ func (d *descriptor) waiting(o *op, c cursor) *op {
 	return o
 }
 
+// resultFlags are the flags that a receive tells with its outcome.
+func resultFlags(errno spi.Errno) uint32 {
+	if errno == spi.WSAEMSGSIZE {
+		return spi.MSG_PARTIAL
+	}
+	return 0
+}
+
 // listIn puts the op into its list unless its descriptor is closed. The caller
 // holds the list's lock.
 func (o *op) listIn(l *opList) spi.Errno {
@@ -170,7 +178,7 @@ func (b *Base) atOnce(o *op, n uint32, transferred, flags *uint32, errno spi.Err
 		return errno
 	}
 	if flags != nil {
-		*flags = 0
+		*flags = resultFlags(errno)
 	}
 	if o != nil {
 		if o.msg != nil {
@@ -248,8 +256,12 @@ func (b *Base) sendOn(h *Handle[Endpoint], bufs []spi.Buf, sent *uint32, flags u
 		return errno
 	}
 	if errno != spi.WSAEWOULDBLOCK {
+		refused := errno == spi.WSAECONNRESET && q.refused
 		q.mu.Unlock()
 		done.tell()
+		if refused {
+			e.Abort(errno) // data that the peer takes no more resets both directions
+		}
 		return b.atOnce(o, c.n, sent, nil, errno)
 	}
 	o = h.waiting(o, c)
