@@ -148,7 +148,11 @@ func (d *descriptor) reenable(bits int32, e spi.Errno) {
 		}
 		bits |= spi.FD_WRITE
 	}
-	if own.engine.Mask()&bits == 0 {
+	care := bits
+	if bits&spi.FD_READ != 0 {
+		care |= spi.FD_CLOSE // which waits until all data is read
+	}
+	if own.engine.Mask()&care == 0 {
 		return
 	}
 	own.mu.Lock()
