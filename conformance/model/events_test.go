@@ -141,6 +141,7 @@ func (m *machine) dropWrite(e *endpoint) {
 	e.mask &^= spi.FD_WRITE
 	if e.mask == 0 {
 		m.WSAEventSelect(e.s, 0, 0)
+		m.WSAResetEvent(e.selected.handle)
 		e.selected = nil
 		return
 	}

@@ -191,17 +191,15 @@ func fill(e *end) {
 
 // leave ends a client's connection with a receive pending, cancelled or not.
 func (r *run) leave(thread *ws2.Thread, e *end) {
-	r.receive(thread, e)
-	if rand.IntN(2) == 0 {
-		if err := thread.CancelIoEx(e.s, &e.op.ov); err != nil {
+	s, cancel := e.s, rand.IntN(2) == 0
+	r.receive(thread, e) // from here on e may be another worker's
+	if cancel {
+		if err := thread.CancelIoEx(s, &e.op.ov); err != nil {
 			r.t.Errorf("CancelIoEx: %v", err)
 		}
 		return // its packet closes the socket
 	}
-	if err := thread.CloseSocket(e.s); err != nil {
-		r.t.Errorf("closesocket: %v", err)
-	}
-	e.s = spi.InvalidSocket
+	r.shut(thread, e)
 }
 
 func (r *run) socket(thread *ws2.Thread) spi.Socket {
@@ -305,15 +303,21 @@ func (r *run) pending(thread *ws2.Thread, e *end, call string, err error) {
 // close ends one end; a client's makes way for the next.
 func (r *run) close(thread *ws2.Thread, e *end) {
 	if e.s != spi.InvalidSocket {
-		if err := thread.CloseSocket(e.s); err != nil {
-			r.t.Errorf("closesocket: %v", err)
-		}
-		e.s = spi.InvalidSocket
+		r.shut(thread, e)
 	}
 	r.alive.Add(-1)
 	if e.client {
 		r.made.Add(1)
 		r.connect(thread)
+	}
+}
+
+// shut closes the socket, whose number is another's as soon as it is closed.
+func (r *run) shut(thread *ws2.Thread, e *end) {
+	s := e.s
+	e.s = spi.InvalidSocket
+	if err := thread.CloseSocket(s); err != nil {
+		r.t.Errorf("closesocket: %v", err)
 	}
 }
 
