@@ -175,3 +175,69 @@ func BenchmarkSocketClose(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkCompleteDequeue completes operations by WPUCompleteOverlappedRequest
+// and takes their packets on the same thread, directly and through lanes.
+func BenchmarkCompleteDequeue(b *testing.B) {
+	for lanes := range 3 {
+		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {
+			h := newHost(b)
+			f := h.nonIFS("echo", tcp())
+			thread, dll := h.up(), h.Exports()
+			var upper spi.Socket
+			handles := make([]spi.Socket, lanes+1)
+			for i := range handles {
+				handles[i], _ = h.table.WPUCreateSocketHandle(f.ids[0], 1)
+				above := handles[i]
+				upper = above
+				if i > 0 {
+					if e := dll.CompleteWith(handles[i-1], above, func(c spi.Completion) {
+						dll.WPUCompleteOverlappedRequest(above, c.Overlapped, c.Status, c.Transferred)
+					}); e != 0 {
+						b.Fatal(e)
+					}
+				}
+			}
+			port, err := h.CreateIoCompletionPort(1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := h.AssociateCompletionPort(upper, port, 1); err != nil {
+				b.Fatal(err)
+			}
+			ov := new(spi.Overlapped)
+			b.ReportAllocs()
+			for b.Loop() {
+				ov.Start()
+				dll.WPUCompleteOverlappedRequest(handles[0], ov, 0, 64)
+				if _, err := thread.GetQueuedCompletionStatus(port, spi.WSA_INFINITE); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkCompletionPort is what a base provider asks at each operation.
+func BenchmarkCompletionPort(b *testing.B) {
+	h := newHost(b)
+	h.nonIFS("echo", tcp())
+	thread, dll := h.up(), h.Exports()
+	s := mustSocket(b, thread)
+	port, _ := h.CreateIoCompletionPort(1)
+	for _, name := range []string{"none", "port"} {
+		if name == "port" {
+			if err := h.AssociateCompletionPort(s, port, 1); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if (dll.CompletionPort(s) == nil) == (name == "port") {
+					b.Fatal("wrong")
+				}
+			}
+		})
+	}
+}

@@ -27,31 +27,37 @@ func (p *Port) mayLead() bool { return p.poller != nil && p.leader == nil }
 
 // lead waits for descriptors and goes on with their operations until there are
 // packets that w may take, w is interrupted, the port is closed, or the
-// deadline passes, which it reports. The caller holds mu when it calls and when
-// it gets back; w leads in between.
-func (p *Port) lead(w *Worker, deadline time.Time) (expired bool) {
+// deadline passes, which it reports. It goes no further than room packets: the
+// other descriptors that are ready wait for the next leader, mostly w again,
+// since memory is warmest for who deals with one thing after the other. The
+// caller holds mu when it calls and when it gets back; w leads in between.
+func (p *Port) lead(w *Worker, deadline time.Time, room int) (expired bool) {
 	p.leader = w
+	po := p.poller
 	for {
+		looks := !po.more()
 		p.called = false
-		p.poller.asleep.Store(true)
+		po.asleep.Store(looks)
 		p.unlock()
-		n := p.poller.wait(deadline)
-		p.poller.asleep.Store(false)
-		p.poller.proceed(n)
+		if looks {
+			po.look(deadline)
+			po.asleep.Store(false)
+		}
+		po.proceed(room)
 		p.mu.Lock()
 		p.clock.polled++
 		p.unfair = 0
 		if p.closed.Load() {
 			break
 		}
-		for _, packet := range p.poller.completed() {
+		for _, packet := range po.completed() {
 			p.push(packet)
 		}
-		p.poller.forget()
+		po.forget()
 		if p.queue.len > 0 && p.working < p.concurrency || w.interrupted() {
 			break
 		}
-		if deadline == pollOnce || !deadline.IsZero() && !time.Now().Before(deadline) {
+		if !po.more() && looks && (deadline == pollOnce || !deadline.IsZero() && !time.Now().Before(deadline)) {
 			expired = true
 			break
 		}
@@ -59,7 +65,7 @@ func (p *Port) lead(w *Worker, deadline time.Time) (expired bool) {
 	p.leader = nil
 	if p.closed.Load() {
 		p.mu.Unlock()
-		for _, packet := range p.poller.completed() {
+		for _, packet := range po.completed() {
 			p.lose(packet)
 		}
 		p.endWatches()
@@ -76,11 +82,11 @@ func (p *Port) call() {
 	}
 }
 
-// proceed goes on with the operations of the first n descriptors that are
-// ready. Only the leader calls it.
-func (po *poller) proceed(n int) {
-	for i := range n {
-		id, events := po.event(i)
+// proceed goes on with the operations of descriptors that are ready, until at
+// least room packets have come of it. Only the leader calls it.
+func (po *poller) proceed(room int) {
+	for po.more() && len(po.ready) < room {
+		id, events := po.take()
 		w := po.watches.Get(id)
 		if w == nil { // the call to the leader, or a watch that has ended
 			continue

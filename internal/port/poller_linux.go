@@ -28,6 +28,8 @@ type poller struct {
 
 	// the leader's own
 	events [mostEvents]unix.EpollEvent
+	next   int // events[next:last] have not been dealt with
+	last   int
 	done   []spi.Completion
 	ready  []Packet
 }
@@ -117,9 +119,16 @@ func millisecondsUntil(deadline time.Time) int {
 	return int(min((left+time.Millisecond-1)/time.Millisecond, math.MaxInt32))
 }
 
-// event returns the watch of an event, and what happened.
-func (po *poller) event(i int) (id uintptr, events uint32) {
-	e := &po.events[i]
+// look waits for descriptors. It is called when there are no more.
+func (po *poller) look(deadline time.Time) { po.next, po.last = 0, po.wait(deadline) }
+
+// more reports whether there are descriptors that are ready.
+func (po *poller) more() bool { return po.next < po.last }
+
+// take returns the watch of the next of them, and what happened.
+func (po *poller) take() (id uintptr, events uint32) {
+	e := &po.events[po.next]
+	po.next++
 	return uintptr(uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32), e.Events
 }
 

@@ -27,6 +27,8 @@ func newPoller() (*poller, spi.Errno)          { return nil, spi.WSAEOPNOTSUPP }
 func (*poller) add(uintptr, uintptr) spi.Errno { return spi.WSAEOPNOTSUPP }
 func (*poller) remove(uintptr)                 {}
 func (*poller) wait(time.Time) int             { return 0 }
-func (*poller) event(int) (uintptr, uint32)    { return 0, 0 }
+func (*poller) look(time.Time)                 {}
+func (*poller) more() bool                     { return false }
+func (*poller) take() (uintptr, uint32)        { return 0, 0 }
 func (*poller) wake()                          {}
 func (*poller) close()                         {}

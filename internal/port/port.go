@@ -264,7 +264,7 @@ func (p *Port) take(r *request) (int, Result) {
 			p.mu.Unlock()
 			return 0, Closed
 		case p.unfair >= fairness && p.mayLead():
-			p.lead(w, pollOnce)
+			p.lead(w, pollOnce, len(r.room))
 		case p.queue.len > 0 && (r.timeout == 0 || p.working < p.concurrency):
 			n := p.pop(r.room)
 			w.start(p)
@@ -272,7 +272,7 @@ func (p *Port) take(r *request) (int, Result) {
 			return n, OK
 		case r.timeout == 0 && !r.polled && p.mayLead():
 			r.polled = true
-			p.lead(w, pollOnce)
+			p.lead(w, pollOnce, len(r.room))
 		case r.timeout == 0:
 			p.unlock()
 			return 0, TimedOut
@@ -282,7 +282,7 @@ func (p *Port) take(r *request) (int, Result) {
 			return 0, Interrupted
 		case p.mayLead() && (p.working == 0 || w.promoted):
 			w.promoted = false
-			if p.lead(w, r.wait()) {
+			if p.lead(w, r.wait(), len(r.room)) {
 				r.timeout, r.polled = 0, true
 				p.promote()
 			}

@@ -48,7 +48,9 @@ func (w *Waiter) Pending() bool { return w.apcs.pending() }
 func (w *Waiter) RunAPCs() bool { return w.runAPCs() }
 
 // runAPCs runs the queued APCs and reports whether there was one.
-func (w *Waiter) runAPCs() (ran bool) {
+func (w *Waiter) runAPCs() bool { return w.apcs.pending() && w.runEach() }
+
+func (w *Waiter) runEach() (ran bool) {
 	for {
 		a := w.apcs.pop()
 		if a == nil {

@@ -47,6 +47,26 @@ func BenchmarkSignalled(b *testing.B) {
 	}
 }
 
+// BenchmarkWaitAny64Signalled is a wait for any of 64 events when the last one
+// of them is signalled, the dearest case, and when all are.
+func BenchmarkWaitAny64Signalled(b *testing.B) {
+	for _, first := range []int{MaxEvents - 1, 0} {
+		list := events(MaxEvents)
+		for _, e := range list[first:] {
+			e.Set()
+		}
+		b.Run(fmt.Sprintf("from=%d", first), func(b *testing.B) {
+			w := NewWaiter()
+			defer w.Close()
+			for b.Loop() {
+				if w.Wait(list, false, Infinite, true).Index != first {
+					b.Fatal("not signalled")
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkWake is a round trip between two goroutines, two wakes.
 func BenchmarkWake(b *testing.B) {
 	b.Run("channel", func(b *testing.B) {
@@ -63,6 +83,25 @@ func BenchmarkWake(b *testing.B) {
 		}
 		close(ping)
 		<-pong
+	})
+	b.Run("auto", func(b *testing.B) {
+		there, back := []*Event{NewAutoEvent()}, []*Event{NewAutoEvent()}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			w := NewWaiter()
+			defer w.Close()
+			for w.Wait(there, false, Infinite, true).Reason == Signalled {
+				back[0].Set()
+			}
+		})
+		w := NewWaiter()
+		defer w.Close()
+		for b.Loop() {
+			there[0].Set()
+			w.Wait(back, false, Infinite, true)
+		}
+		there[0].Close()
+		wg.Wait()
 	})
 	for _, all := range []bool{false, true} {
 		for _, n := range []int{1, 8, 64} {

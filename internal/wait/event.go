@@ -110,8 +110,11 @@ func (e *Event) Set() bool {
 			return false
 		}
 		e.state.Store(signalled)
-		e.wakeWaiters()
+		last := e.wakeWaiters()
 		e.unlock(committing)
+		if last != nil {
+			last.release() // it may want the lock at once
+		}
 	}
 	if e.notify != nil {
 		e.notify()
@@ -119,23 +122,31 @@ func (e *Event) Set() bool {
 	return true
 }
 
-// wakeWaiters releases the waiters that the event, which is signalled,
-// satisfies. The caller holds the locks.
-func (e *Event) wakeWaiters() {
+// wakeWaiters wakes the waiters that the event, which is signalled, satisfies,
+// all but the last, which it returns for the caller to release. The caller holds
+// the locks.
+func (e *Event) wakeWaiters() (last *Waiter) {
 	for n := e.head; n != nil; n = n.next {
 		if n.all {
 			n.waiter.completeAll()
-		} else if n.waiter.wake(forEvents, wokenByEvent+n.index) && e.auto {
-			e.state.Store(unset)
+		} else if n.waiter.claim(forEvents, wokenByEvent+n.index) {
+			if last != nil {
+				last.release()
+			}
+			last = n.waiter
+			if e.auto {
+				e.state.Store(unset)
+			}
 		}
 		if e.auto && e.state.Load() == unset {
 			if n != e.tail { // the next Set is for another waiter
 				e.remove(n)
 				e.append(n)
 			}
-			return
+			return last
 		}
 	}
+	return last
 }
 
 // Reset makes the event not signalled. It reports false when the event is
@@ -145,12 +156,12 @@ func (e *Event) Reset() bool {
 		return s != closed
 	}
 	committing := e.lock()
-	defer e.unlock(committing)
-	if e.state.Load() == closed {
-		return false
+	open := e.state.Load() != closed
+	if open {
+		e.state.Store(unset)
 	}
-	e.state.Store(unset)
-	return true
+	e.unlock(committing)
+	return open
 }
 
 // Signalled reports whether the event is signalled and not closed.

@@ -192,13 +192,21 @@ func eventResult(woken uint32) Result {
 
 // wake ends the sleep of a waiter that is armed for what mask names.
 func (w *Waiter) wake(mask, woken uint32) bool {
-	armed := w.word.Load()
-	if armed&mask == 0 || armed >= wokenByAPC || !w.word.CompareAndSwap(armed, woken) {
+	if !w.claim(mask, woken) {
 		return false
 	}
-	w.token <- struct{}{}
+	w.release()
 	return true
 }
+
+// claim gives a waiter that is armed for what mask names the reason why it is
+// woken. The caller must release it.
+func (w *Waiter) claim(mask, woken uint32) bool {
+	armed := w.word.Load()
+	return armed&mask != 0 && armed < wokenByAPC && w.word.CompareAndSwap(armed, woken)
+}
+
+func (w *Waiter) release() { w.token <- struct{}{} }
 
 // park sleeps until the waiter is woken or the timer expires, and returns the
 // reason, idle for the timer.
