@@ -271,3 +271,166 @@ func TestOneLayerOverBothBases(t *testing.T) {
 		}
 	}
 }
+
+// ended starts an overlapped operation and waits for its end in one of the
+// client's ways.
+func ended(t *testing.T, dll *ws2.DLL, thread *ws2.Thread, way string, s spi.Socket, begin func(*spi.Overlapped, spi.CompletionRoutine) error, meanwhile func()) {
+	t.Helper()
+	ov := &spi.Overlapped{}
+	ran := false
+	var routine spi.CompletionRoutine
+	var port ws2.Port
+	var err error
+	switch way {
+	case "event":
+		if ov.HEvent, err = thread.WSACreateEvent(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = thread.WSACloseEvent(ov.HEvent) }()
+	case "routine":
+		routine = func(spi.Errno, uint32, *spi.Overlapped, uint32) { ran = true }
+	case "port":
+		if port, err = dll.CreateIoCompletionPort(1); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = dll.CloseCompletionPort(port) }()
+		if err := dll.AssociateCompletionPort(s, port, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := begin(ov, routine); err != nil && !errors.Is(err, spi.WSA_IO_PENDING) {
+		t.Fatal(err)
+	}
+	if meanwhile != nil {
+		meanwhile()
+	}
+	var n, flags uint32
+	switch way {
+	case "routine":
+		for range 1000 {
+			if ran {
+				break
+			}
+			thread.SleepEx(10, true)
+		}
+		if !ran {
+			t.Fatal("the routine did not run")
+		}
+	case "port":
+		if packet, err := thread.GetQueuedCompletionStatus(port, 10000); err != nil || packet.Overlapped != ov {
+			t.Fatal(packet, err)
+		}
+	default:
+		if err := thread.WSAGetOverlappedResult(s, ov, &n, true, &flags); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The line of an operation's start, and how its end is shown.
+func TestOperationsFromStartToEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		base string
+		o    spi.Options
+	}{
+		"passed through": {"kernel", nil},
+		"data":           {"kernel", spi.Options{"data": "on"}},
+		"memory":         {"memory", nil},
+	} {
+		for _, way := range []string{"event", "routine", "port"} {
+			t.Run(name+" "+way, func(t *testing.T) {
+				dll, _, objects := start(t, test.base, test.o)
+				thread := dll.BindThread()
+				defer thread.Unbind()
+				client, server := layertest.Pair(t, thread)
+				buf := make([]byte, 10)
+				ended(t, dll, thread, way, server, func(ov *spi.Overlapped, routine spi.CompletionRoutine) error {
+					var flags uint32
+					return thread.WSARecv(server, []spi.Buf{spi.NewBuf(buf)}, nil, &flags, ov, routine)
+				}, func() {
+					if _, err := thread.Send(client, []byte("hello"), 0); err != nil {
+						t.Fatal(err)
+					}
+				})
+				var pending, completed, asked int
+				for _, o := range objects() {
+					switch {
+					case o.Call == "WSPRecv" && o.Result == "pending" && o.Code == int32(spi.WSA_IO_PENDING) && !o.Ended:
+						pending++
+					case o.Call == "WSPRecv" && o.Ended && o.Result == "ok" && *o.Bytes == 5 && o.Seconds != nil && *o.Seconds >= 0:
+						completed++
+						if (o.Text == "hello") != (test.o != nil) {
+							t.Errorf("the end shows %q", o.Text)
+						}
+					case o.Call == "WSPGetOverlappedResult" && o.Of == "WSPRecv" && *o.Bytes == 5 && o.Since >= *o.Seconds:
+						asked++
+					}
+				}
+				want := [3]int{1, 1, 0}
+				if name == "passed through" {
+					switch way {
+					case "event":
+						want = [3]int{1, 0, 1}
+					case "port":
+						want = [3]int{1, 0, 0}
+					}
+				}
+				if got := [3]int{pending, completed, asked}; got != want {
+					t.Errorf("%d starts, %d ends, %d results of it, want %d", pending, completed, asked, want)
+				}
+			})
+		}
+	}
+}
+
+func TestExtensionsAreTraced(t *testing.T) {
+	for name, test := range map[string]struct {
+		base string
+		o    spi.Options
+	}{
+		"passed through": {"kernel", nil},
+		"data":           {"kernel", spi.Options{"data": "on"}},
+		"memory":         {"memory", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dll, thread, objects := start(t, test.base, test.o)
+			listener, address := layertest.Listen(t, thread)
+			accepted, client := layertest.Socket(t, thread, spi.SOCK_STREAM), layertest.Socket(t, thread, spi.SOCK_STREAM)
+			if err := thread.Bind(client, layertest.Loopback()); err != nil {
+				t.Fatal(err)
+			}
+			const room = 144
+			var n uint32
+			ended(t, dll, thread, "event", listener, func(ov *spi.Overlapped, _ spi.CompletionRoutine) error {
+				return thread.AcceptEx(listener, accepted, make([]byte, 5+2*room), 5, room, room, &n, ov)
+			}, func() {
+				ended(t, dll, thread, "event", client, func(ov *spi.Overlapped, _ spi.CompletionRoutine) error {
+					return thread.ConnectEx(client, address, []byte("hello"), &n, ov)
+				}, nil)
+			})
+			for _, want := range []struct {
+				call  string
+				s     spi.Socket // of the line of its end
+				start spi.Socket
+			}{{"AcceptEx", accepted, listener}, {"ConnectEx", client, client}} {
+				var began, completed, asked bool
+				for _, o := range objects() {
+					switch {
+					case o.Call == want.call && !o.Ended && *o.Socket == uint64(want.start):
+						began = true
+					case o.Call == want.call && o.Ended && *o.Socket == uint64(want.s) && *o.Bytes == 5:
+						completed = true
+						if (o.Text == "hello") != (test.o != nil) {
+							t.Errorf("the end of %s shows %q", want.call, o.Text)
+						}
+					case o.Call == "WSPGetOverlappedResult" && o.Of == want.call && *o.Bytes == 5:
+						asked = true
+					}
+				}
+				if !began || completed != (name != "passed through") || asked && completed {
+					t.Errorf("%s: began %t, completed %t, asked for %t", want.call, began, completed, asked)
+				}
+			}
+		})
+	}
+}
