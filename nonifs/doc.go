@@ -7,7 +7,11 @@
 //     [Endpoint], over a half of its own that implements [Lower]. Package
 //     upcall.dev/provider/memory is the smallest example.
 //   - A layer that needs handles of its own but holds no bytes is a [Layer], or
-//     embeds one: it translates handles, operations and events.
+//     embeds one: it translates handles, operations, events and extension
+//     functions. An overlapped operation goes down with a structure of the
+//     Layer's. While the client has a completion port on the handle, its end
+//     comes back on the thread that dequeues from that port, through any number
+//     of Layers; else on the one goroutine that a Layer has.
 //   - A layer that holds the bytes between its client and a socket of the next
 //     provider moves them with goroutines between that socket and the [Queue]s
 //     of an Endpoint; package upcall.dev/layer/relay does.

@@ -101,7 +101,9 @@ type below struct {
 }
 
 // Lower returns the next provider and its socket under the handle s, for a
-// layer that wants to call below with arguments of its own. WSAENOTSOCK.
+// layer that wants to call below with arguments of its own. An overlapped
+// operation that it starts there needs an event, tagged, or a routine: packets
+// of that socket come to the Layer. WSAENOTSOCK.
 func (l *Layer) Lower(s spi.Socket) (next spi.Provider, lower spi.Socket, errno spi.Errno) {
 	h, errno := l.lookup(s)
 	if errno != 0 {
