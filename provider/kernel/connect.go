@@ -44,13 +44,13 @@ func (p *provider) WSPConnect(s spi.Socket, name []byte, callerData, calleeData 
 		e = d.startConnect(&to)
 	} else {
 		e = d.connectBlocking(&to)
+		d.reenable(spi.FD_CONNECT, e)
 	}
 	if e == spi.WSAEISCONN {
 		if listening, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); listening != 0 {
 			return spi.WSAEINVAL
 		}
 	}
-	d.reenable(spi.FD_CONNECT, e)
 	return e
 }
 
@@ -67,13 +67,20 @@ func (d *descriptor) connectDatagram(to *sockaddr) spi.Errno {
 	return 0
 }
 
-// startConnect is connect on a stream socket, as if that were nonblocking.
-func (d *descriptor) startConnect(to *sockaddr) spi.Errno {
+// startConnect is connect on a stream socket, as if that were nonblocking. It
+// enables FD_CONNECT.
+func (d *descriptor) startConnect(to *sockaddr) (e spi.Errno) {
 	if own := d.events.Load(); own != nil {
 		// Nobody may look at the socket between connect(2) and fConnecting: an
-		// attempt that has failed by then would pass for a connection.
+		// attempt that has failed by then would pass for a connection. Nor
+		// before FD_CONNECT is enabled, which would tell a failure twice.
 		own.mu.Lock()
 		defer own.mu.Unlock()
+		defer func() {
+			if bits := own.enabledBy(spi.FD_CONNECT, e); bits != 0 {
+				d.enable(own, bits, e)
+			}
+		}()
 	}
 	errno := d.connectAtOnce(to)
 	if errno == unix.ECONNABORTED && d.has(fConnecting) {

@@ -71,7 +71,6 @@ func (p *provider) connectEx(s spi.Socket, name, data []byte, sent *uint32, ov *
 		o.mu.Unlock()
 		e = spi.WSA_IO_PENDING
 	}
-	d.reenable(spi.FD_CONNECT, spi.WSAEWOULDBLOCK)
 	return e
 }
 

@@ -139,12 +139,22 @@ func (d *descriptor) reenable(bits int32, e spi.Errno) {
 		return // a selection made from now on looks for itself
 	}
 	own := d.events.Load()
+	if bits = own.enabledBy(bits, e); bits != 0 {
+		own.mu.Lock()
+		defer own.mu.Unlock()
+		d.enable(own, bits, e)
+	}
+}
+
+// enabledBy returns the events that a call enables which is made for one of
+// bits and ended with e; 0 when none of them matters to the selection.
+func (own *selection) enabledBy(bits int32, e spi.Errno) int32 {
 	switch {
 	case bits == spi.FD_WRITE && e != spi.WSAEWOULDBLOCK, bits == spi.FD_ACCEPT && e == spi.WSATRY_AGAIN:
-		return
+		return 0
 	case bits == spi.FD_CONNECT:
 		if e == spi.WSAEALREADY || e == spi.WSAEISCONN {
-			return
+			return 0
 		}
 		bits |= spi.FD_WRITE
 	}
@@ -153,10 +163,13 @@ func (d *descriptor) reenable(bits int32, e spi.Errno) {
 		care |= spi.FD_CLOSE // which waits until all data is read
 	}
 	if own.engine.Mask()&care == 0 {
-		return
+		return 0
 	}
-	own.mu.Lock()
-	defer own.mu.Unlock()
+	return bits
+}
+
+// enable enables bits after a call that ended with e. The caller holds own.mu.
+func (d *descriptor) enable(own *selection, bits int32, e spi.Errno) {
 	now := d.ready()
 	if bits&spi.FD_CONNECT != 0 && e != 0 && e != spi.WSAEWOULDBLOCK {
 		now.Bits |= spi.FD_CONNECT // failed at once
