@@ -190,6 +190,30 @@ func TestBehaviour111_DuplicateOutlivesTheOriginal(t *testing.T) {
 	})
 }
 
+// Only the last descriptor's close closes, in whichever way.
+func TestBehaviour111_CloseOfOneOfTwo(t *testing.T) {
+	each(t, func(c *client) {
+		a, b := c.pair()
+		twin, err := c.WSASocket(0, 0, 0, c.duplicate(a), 0, spi.WSA_FLAG_OVERLAPPED)
+		c.ok(err)
+		c.reset(a)
+		c.send(twin, "not reset")
+		c.receive(b, "not reset")
+		third, err := c.WSASocket(0, 0, 0, c.duplicate(twin), 0, spi.WSA_FLAG_OVERLAPPED)
+		c.ok(err)
+		c.linger(twin, 30)
+		c.blocking(twin, false)
+		c.ok(c.CloseSocket(twin)) // there is nothing to wait for
+		c.want(c.CloseSocket(third), spi.WSAEWOULDBLOCK)
+		c.send(third, "nor lost")
+		c.receive(b, "nor lost")
+		c.reset(third)
+		c.readable(b)
+		_, err = c.Recv(b, make([]byte, 8), 0)
+		c.want(err, spi.WSAECONNRESET)
+	})
+}
+
 func TestBehaviour112_DuplicateInfoWorksOnce(t *testing.T) {
 	each(t, func(c *client) {
 		a, b := c.pair()

@@ -401,6 +401,25 @@ func TestBehaviour045_FailedStartIsNeverIndicated(t *testing.T) {
 		c.send(a, "x")
 		c.packet(p, op, 0, 1) // a packet too many would come before it
 		c.noPacket(p)
+
+		// What fails at once is not indicated, what fails later is.
+		u, name := c.udp()
+		c.ok(c.DLL().AssociateCompletionPort(u, p, uintptr(u)))
+		_, err = c.SendTo(u, []byte("too long"), 0, name)
+		c.ok(err)
+		c.readable(u)
+		ev = c.event()
+		op, err = c.startReceive(u, 3, ev, nil)
+		if errors.Is(err, spi.WSA_IO_PENDING) {
+			c.packet(p, op, spi.WSAEMSGSIZE, 3)
+			c.await(ev)
+			return
+		}
+		c.want(err, spi.WSAEMSGSIZE)
+		if op.InProgress() || c.isSet(ev) {
+			c.Errorf("the operation has %+v, its event is set: %v", op.Overlapped, c.isSet(ev))
+		}
+		c.noPacket(p)
 	})
 }
 
