@@ -146,18 +146,52 @@ func TestStaleEventsAreDropped(t *testing.T) {
 	e := newPipe(t)
 	e.watch(p, 1, nil)
 	e.write(1)
-	n := p.poller.wait(pollOnce)
-	if n != 1 {
-		t.Fatalf("%d events", n)
+	p.poller.look(pollOnce)
+	if !p.poller.more() {
+		t.Fatal("no event")
 	}
 	p.Unwatch(uintptr(e.fd), e.id)
 	successor := newPipe(t)
 	if id, code := p.Watch(uintptr(successor.fd), successor, 2, nil); code != 0 || id == e.id {
 		t.Errorf("id %#x again, %v", id, code)
 	}
-	p.poller.proceed(n)
-	if len(p.poller.completed()) != 0 || e.reads.Load() != 0 {
+	p.poller.proceed(1)
+	if p.poller.more() || len(p.poller.completed()) != 0 || e.reads.Load() != 0 {
 		t.Error("a stale event was followed")
+	}
+}
+
+// TestDescriptorsThatAreLeft: a dequeue goes no further than its room, and what
+// it leaves comes in order, to whoever is next.
+func TestDescriptorsThatAreLeft(t *testing.T) {
+	p := New(1, nil)
+	defer p.Close()
+	const pipes = 10
+	for i := range uintptr(pipes) {
+		e := newPipe(t)
+		e.watch(p, i, nil)
+		e.write(byte(i), byte(i))
+	}
+	w, v := NewWorker(), NewWorker()
+	get(t, p, w, Infinite, Packet{Bytes: 0, Key: 0})
+	if p.Len() != 1 || !p.poller.more() {
+		t.Errorf("%d packets are queued", p.Len())
+	}
+	get(t, p, w, 0, Packet{Bytes: 0, Key: 0})
+	p.Post(Packet{Key: 100})
+	get(t, p, w, 0, Packet{Key: 100})
+	w.Leave()
+	room := make([]Packet, 4)
+	for first := uintptr(1); first < pipes-1; first += 2 {
+		n, result := p.GetMany(v, room, Infinite)
+		if n != 4 || result != OK || room[0].Key != first || room[3].Key != first+1 {
+			t.Errorf("%d packets, %v: %v", n, result, room)
+		}
+	}
+	get(t, p, v, Infinite, Packet{Bytes: pipes - 1, Key: pipes - 1})
+	get(t, p, nil, 0, Packet{Bytes: pipes - 1, Key: pipes - 1})
+	if _, result := p.Get(v, 0); result != TimedOut {
+		t.Errorf("result %v", result)
 	}
 }
 
