@@ -193,7 +193,7 @@ func acceptAll(dll *ws2.DLL, l spi.Socket, port ws2.Port) error {
 
 // work is the worker's loop.
 func work(th *ws2.Thread, port ws2.Port) error {
-	packets := make([]ws2.Packet, 128)
+	packets := make([]ws2.Packet, 16)
 	for {
 		n, err := th.GetQueuedCompletionStatusEx(port, packets, spi.WSA_INFINITE, false)
 		if err != nil {
