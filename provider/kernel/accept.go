@@ -154,8 +154,10 @@ func acceptError(errno unix.Errno) spi.Errno {
 
 // takeConnection takes the first connection of the queue, or gives EAGAIN. A
 // blocking descriptor is asked first, for accept4 would block; the lock keeps
-// another accept from coming between. (One by another process could still take
-// the connection away, and this one then waits for the next.)
+// another accept from coming between. Where another process may take the
+// connection away, the kernel's O_NONBLOCK is set for good. (On an adopted
+// socket it is not the provider's to set, and this call then waits for the next
+// connection.)
 func (d *descriptor) takeConnection() (connection, unix.Errno) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -165,9 +167,15 @@ func (d *descriptor) takeConnection() (connection, unix.Errno) {
 		return c, 0
 	}
 	c := connection{nonblocking: d.has(fNonblocking)}
+	if d.has(fShared) && !d.has(fQueueShared) && d.listens() {
+		if errno := setNonblockingFlag(d.fd, true); errno != 0 {
+			return c, errno
+		}
+		d.set(fQueueShared)
+	}
 	if (!c.nonblocking || d.has(fOutside)) && pollNow(d.fd, unix.POLLIN) == 0 {
 		// Nothing waits, or it does not listen: then accept4 fails at once.
-		if listening, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); listening == 0 {
+		if !d.listens() {
 			return c, unix.EINVAL
 		}
 		return c, unix.EAGAIN
@@ -175,6 +183,11 @@ func (d *descriptor) takeConnection() (connection, unix.Errno) {
 	var errno unix.Errno
 	c.fd, errno = acceptNow(d.fd, c.nonblocking, &c.peer)
 	return c, errno
+}
+
+func (d *descriptor) listens() bool {
+	listening, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	return listening != 0
 }
 
 // putBack makes c the head of the queue.

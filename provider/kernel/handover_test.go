@@ -91,10 +91,12 @@ func (p *target) end() {
 // ask sends a command and returns the answer.
 func (p *target) ask(format string, args ...any) string {
 	p.t.Helper()
-	_, err := fmt.Fprintf(p.in, format+"\n", args...)
-	ok(p.t, err)
+	if _, err := fmt.Fprintf(p.in, format+"\n", args...); err != nil {
+		p.t.Errorf("the second process does not listen: %v", err)
+	}
 	if !p.out.Scan() {
-		p.t.Fatalf("the second process ended: %v", p.out.Err())
+		p.t.Errorf("the second process ended: %v", p.out.Err())
+		return ""
 	}
 	return p.out.Text()
 }
@@ -203,6 +205,22 @@ func obey(t *testing.T, th *ws2.Thread, s *spi.Socket, command, rest string) str
 			*s = a
 		}
 		return name(err)
+	case "serve": // until a client says stop
+		count := 0
+		for {
+			a, err := th.Accept(*s, nil, nil)
+			if err != nil {
+				return name(err)
+			}
+			count++
+			send(t, th, a, "2")
+			b := make([]byte, 4)
+			n, _ := th.Recv(a, b, 0)
+			ok(t, th.CloseSocket(a))
+			if string(b[:n]) == "stop" {
+				return fmt.Sprint(count)
+			}
+		}
 	case "close":
 		err := th.CloseSocket(*s)
 		*s = spi.InvalidSocket
@@ -454,26 +472,61 @@ func TestDuplicateComesBack(t *testing.T) {
 	next(t, th, dup, ev, spi.FD_READ)
 }
 
-// Two processes accept from one listening socket.
+// Two processes wait in accept for the connections of one listening socket: each
+// connection goes to one of them, and neither hangs when the other was faster.
 func TestSharedListener(t *testing.T) {
-	th := start(t)
-	other := newTarget(t, "kernel")
-	l, name := listen(t, th, ipv4)
-	var info spi.ProtocolInfo
-	ok(t, th.WSADuplicateSocket(l, other.pid, &info))
-	if got := other.open(&info); got != "ok" {
-		t.Fatal(got)
-	}
-	mine, theirs := stream(t, th, ipv4), stream(t, th, ipv4)
-	ok(t, th.Connect(mine, name))
-	a, err := th.Accept(l, nil, nil)
-	ok(t, err)
-	ok(t, th.Connect(theirs, name))
-	other.want("ok", "accept")
-	other.want("ok", "send theirs")
-	receive(t, th, theirs, "theirs")
-	send(t, th, mine, "mine")
-	receive(t, th, a, "mine")
+	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+		other := newTarget(t, "kernel")
+		l, name := listen(t, th, f)
+		var info spi.ProtocolInfo
+		ok(t, th.WSADuplicateSocket(l, other.pid, &info))
+		if got := other.open(&info); got != "ok" {
+			t.Fatal(got)
+		}
+		served := make(chan string, 1)
+		go func() { served <- other.ask("serve") }()
+		mine := make(chan int, 1)
+		accepting := waiting(t, func() error {
+			count := 0
+			for {
+				a, err := th.Accept(l, nil, nil)
+				if err != nil {
+					mine <- count
+					return err
+				}
+				count++
+				_, _ = th.Send(a, []byte("1"), 0)
+				_, _ = th.Recv(a, make([]byte, 4), 0)
+				_ = th.CloseSocket(a)
+			}
+		})
+		by := map[string]int{}
+		client := func(text string) {
+			c := stream(t, th, f)
+			ok(t, th.Connect(c, name))
+			b := make([]byte, 1)
+			_, err := th.Recv(c, b, 0)
+			ok(t, err)
+			by[string(b)]++
+			send(t, th, c, text)
+			ok(t, th.CloseSocket(c))
+		}
+		for range 200 {
+			client("next")
+		}
+		if flags, err := unix.FcntlInt(uintptr(l), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
+			t.Errorf("accept4 may wait in the kernel: flags %#x, %v", flags, err)
+		}
+		ok(t, th.CloseSocket(l))
+		if err := <-accepting; !errors.Is(err, spi.WSAEINTR) {
+			want(t, err, spi.WSAENOTSOCK) // closed between two calls
+		}
+		client("stop") // to the one that is left
+		theirs := <-served
+		if own := <-mine; own != by["1"] || theirs != fmt.Sprint(by["2"]) || by["1"]+by["2"] != 201 {
+			t.Errorf("%v were served, the first process counts %d and the second %s", by, own, theirs)
+		}
+	})
 }
 
 // The source does not answer: WSPSocket does not hang, and a cleanup ends it.

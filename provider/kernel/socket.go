@@ -66,6 +66,7 @@ func kindOf(af, typ, protocol int32) kind {
 const (
 	fNonblocking = 1 << iota // the client's mode
 	fAdopted                 // made elsewhere: its mode may change behind the provider
+	fQueueShared             // a listening socket of several processes: the kernel's O_NONBLOCK stays on, the mode is each process's own
 	fAwaits                  // has asked for a notice of a change
 	fShared                  // another process has it too: all that the kernel keeps may change
 	fBound                   // known to have a local address
@@ -336,6 +337,9 @@ func (s *socket) setConnected() {
 // blocking reports the mode of a call that would have to wait. The kernel has
 // the last word on a socket that others may have changed.
 func (d *descriptor) blocking() bool {
+	if d.has(fQueueShared) {
+		return !d.has(fNonblocking)
+	}
 	if d.has(fNonblocking) && !d.has(fOutside) {
 		return false
 	}
@@ -347,7 +351,7 @@ func (d *descriptor) blocking() bool {
 func (d *descriptor) setNonblocking(on bool) spi.Errno {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := setNonblockingFlag(d.fd, on); err != 0 {
+	if err := setNonblockingFlag(d.fd, on || d.has(fQueueShared)); err != 0 {
 		return spi.FromErrno(err)
 	}
 	if on {
