@@ -12,8 +12,12 @@
 //   - wait.go: how a blocking call waits, and what ends the wait.
 //   - send.go, recv.go: the data path, one system call each on a nonblocking
 //     socket.
-//   - events.go, overlapped.go, poller.go: network events and overlapped
-//     operations, and the goroutine that goes on with them.
+//   - events.go, poller.go: network events, and the provider's goroutine.
+//   - overlapped.go: overlapped operations, each an operation (operation.go) in
+//     a queue of its socket; overlapped_port.go: the client's completion port.
+//   - extension.go: the extension functions; acceptex.go, connectex.go,
+//     disconnectex.go, transmit.go and message.go are one each, or two;
+//     replace.go puts another kernel socket under a handle.
 //   - select.go, poll.go: looking at many sockets, by pollset.go.
 //   - duplicate.go, handover.go: duplicates, for other processes too.
 //   - notice.go: news of addresses and routes.

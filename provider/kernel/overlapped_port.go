@@ -134,5 +134,7 @@ func (o *operations) leave(d, heir *descriptor) {
 		o.unwatch()
 		return
 	}
-	_ = o.rewatch(heir, w.port)
+	if o.rewatch(heir, w.port) != 0 {
+		_ = o.poll(heir)
+	}
 }
