@@ -1,15 +1,18 @@
 # make test   everything that must pass, race detector on
+# make conformance  docs/conformance.md, from a run of the numbered tests
 # make bench  the benchmarks and the table of ratios
 # make lint   formatting, vet, golangci-lint
 # make build  bin/upcall, one static binary
 # make fuzz   every fuzz target for FUZZTIME each
+# make soak   100 000 connections and ten million overlapped operations over
+#             each kind of chain; make test runs a short form
 
 GO         ?= go
 FUZZTIME   ?= 20s
 GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 TESTFLAGS  ?=
 
-.PHONY: all build setup test bench lint fuzz clean
+.PHONY: all build setup test conformance bench lint fuzz clean
 
 all: build
 
@@ -23,6 +26,10 @@ setup:
 test: setup
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(TESTFLAGS) ./...
 
+conformance:
+	CGO_ENABLED=1 $(GO) test -race -json -run '^TestBehaviour' $$($(GO) run ./internal/behaviours packages) | \
+		$(GO) run ./internal/behaviours write docs/conformance.md
+
 bench:
 	@scripts/bench
 
@@ -33,6 +40,9 @@ lint:
 
 fuzz:
 	@scripts/fuzz $(FUZZTIME)
+
+soak:
+	$(GO) test -timeout 60m -v ./conformance/soak -connections 100000 -operations 10000000
 
 clean:
 	rm -rf bin
