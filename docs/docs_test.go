@@ -34,7 +34,7 @@ const root = ".."
 func documents(t *testing.T) []string {
 	t.Helper()
 	var found []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "layer/*/README.md", "provider/*/README.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "layer/*/README.md", "namespace/*/README.md", "provider/*/README.md"} {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			t.Fatal(err)
