@@ -31,7 +31,12 @@ func TestEntries(t *testing.T) {
 		"Linux UDP/IPv6 af=23 type=2 protocol=17 flags=0x20609 addr=28..28 message=65527",
 		"Linux AF_UNIX af=1 type=1 protocol=0 flags=0x20026 addr=2..110 message=0",
 	}
-	entries := catalog.Default().Entries()
+	var entries []catalog.Entry
+	for _, e := range catalog.Default().Entries() {
+		if e.Path == "go:kernel" {
+			entries = append(entries, e)
+		}
+	}
 	if len(entries) != len(want) {
 		t.Fatalf("%d entries", len(entries))
 	}
