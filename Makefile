@@ -12,7 +12,7 @@ FUZZTIME   ?= 20s
 GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 TESTFLAGS  ?=
 
-.PHONY: all build setup test conformance bench lint fuzz clean
+.PHONY: all build setup test conformance bench lint fuzz soak clean
 
 all: build
 
