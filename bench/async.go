@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"upcall.dev/catalog"
+	"upcall.dev/internal/wait"
 	"upcall.dev/spi"
 	"upcall.dev/ws2"
 )
@@ -16,7 +17,8 @@ func asyncs() []row {
 	return []row{
 		{"wait-any over 64 signalled events", "ns", waitAny(0), atMost(50, "ns")},
 		{"wait-any over 64 events, the last one signalled", "ns", waitAny(63), forInformation()},
-		{"event wakes a goroutine and back, against channels", "ns", wakes, ratioAtMost(1.5)},
+		{"event wakes a goroutine and back, against channels", "ns", waiterWakes, ratioAtMost(1.5)},
+		{"the same, by calls of the unbound thread", "ns", threadWakes, forInformation()},
 		{"WPUCompleteOverlappedRequest to dequeue", "ns", completeToDequeue, atMost(500, "ns")},
 	}
 }
@@ -73,8 +75,30 @@ func waitAny(first int) func() (side, side, func(), error) {
 	}
 }
 
-// wakes are round trips between two goroutines: two wakes each.
-func wakes() (side, side, func(), error) {
+// waiterWakes are round trips between two goroutines with a waiter each: two
+// wakes.
+func waiterWakes() (side, side, func(), error) {
+	there, back := wait.NewEvent(), wait.NewEvent()
+	waiting := func(e *wait.Event) (func() error, func()) {
+		w, list := wait.NewWaiter(), []*wait.Event{e}
+		return func() error {
+			if r := w.Wait(list, false, wait.Infinite, false); r.Reason != wait.Signalled || !e.Reset() {
+				return spi.WSA_INVALID_HANDLE
+			}
+			return nil
+		}, w.Close
+	}
+	return wakes(waiting, there, back, func(e *wait.Event) error {
+		if !e.Set() {
+			return spi.WSA_INVALID_HANDLE
+		}
+		return nil
+	}, func() { there.Close() })
+}
+
+// threadWakes are the same by the client's calls, on the thread that
+// goroutines share.
+func threadWakes() (side, side, func(), error) {
 	th, done, err := started(catalog.Default())
 	if err != nil {
 		return nil, nil, nil, err
@@ -83,17 +107,28 @@ func wakes() (side, side, func(), error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	there, back := events[:1], events[1:2]
-	wait := func(events []spi.Event) error {
-		if _, err := th.WSAWaitForMultipleEvents(events, false, spi.WSA_INFINITE, false); err != nil {
-			return err
-		}
-		return th.WSAResetEvent(events[0])
+	waiting := func(e spi.Event) (func() error, func()) {
+		list := []spi.Event{e}
+		return func() error {
+			if _, err := th.WSAWaitForMultipleEvents(list, false, spi.WSA_INFINITE, false); err != nil {
+				return err
+			}
+			return th.WSAResetEvent(e)
+		}, func() {}
 	}
+	return wakes(waiting, events[0], events[1], th.WSASetEvent, func() { _ = th.WSACloseEvent(events[0]); done() })
+}
+
+// wakes has a partner that answers there with back, and compares with two
+// channels. waiting returns what waits for an event and clears it, and what ends
+// its use; stop ends the wait for there.
+func wakes[E any](waiting func(E) (func() error, func()), there, back E, set func(E) error, stop func()) (side, side, func(), error) {
 	var partners sync.WaitGroup
 	partners.Go(func() {
-		for wait(there) == nil {
-			_ = th.WSASetEvent(back[0])
+		wait, end := waiting(there)
+		defer end()
+		for wait() == nil {
+			_ = set(back)
 		}
 	})
 	ping, pong := make(chan struct{}), make(chan struct{})
@@ -102,13 +137,14 @@ func wakes() (side, side, func(), error) {
 			pong <- struct{}{}
 		}
 	})
+	wait, end := waiting(back)
 	subject := func(each time.Duration) (float64, error) {
 		return perCall(each, 1000, func() error {
 			for range 1000 {
-				if err := th.WSASetEvent(there[0]); err != nil {
+				if err := set(there); err != nil {
 					return err
 				}
-				if err := wait(back); err != nil {
+				if err := wait(); err != nil {
 					return err
 				}
 			}
@@ -126,9 +162,9 @@ func wakes() (side, side, func(), error) {
 	}
 	return subject, comparator, func() {
 		close(ping)
-		_ = th.WSACloseEvent(there[0])
+		stop()
 		partners.Wait()
-		done()
+		end()
 	}, nil
 }
 

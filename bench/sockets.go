@@ -23,14 +23,23 @@ func counts() []row {
 		{"memory provider, 1 000 000 idle sockets, each", "bytes", idle(1_000_000, false), atMost(600, "bytes")},
 		{"memory provider, 100 000 idle connected sockets, each", "bytes", idle(100_000, true), forInformation()},
 	}
-	for _, n := range []int{1, 100, 10_000, 100_000} {
-		list = append(list, row{fmt.Sprintf("memory, message to packet, %d sockets on the port, against 1", n), "ns", amongMemory(n), forInformation()})
+	const alone = "memory, message to packet, %d sockets on the port"
+	list = append(list,
+		row{fmt.Sprintf(alone, 1), "ns", amongMemory(1, 1, 0), forInformation()},
+		row{fmt.Sprintf(alone, busy), "ns", amongMemory(busy, busy, 0), forInformation()},
+	)
+	for _, n := range []int{10_000, 100_000} {
+		list = append(list, row{fmt.Sprintf(alone+" (%d busy), against %d", n, busy, busy), "ns", amongMemory(n, busy, busy), ratioAtMost(1.25)})
 	}
+	list = append(list, row{fmt.Sprintf(alone+" (all busy), against %d", 100_000, busy), "ns", amongMemory(100_000, 100_000, busy), forInformation()})
 	for _, n := range []int{1, 100, 10_000, 100_000} {
-		list = append(list, row{fmt.Sprintf("TCP, message CPU, %d sockets on the port, against C epoll", n), "ns", amongTCP(n), forInformation()})
+		list = append(list, row{fmt.Sprintf("TCP, one message at a time, CPU, %d sockets on the port, against C epoll", n), "ns", amongTCP(n), forInformation()})
 	}
 	return list
 }
+
+// busy is how many sockets have messages where the others only are there.
+const busy = 100
 
 // amongTCP compares servers that have so many connections of which a random one
 // at a time has a message.
@@ -130,14 +139,15 @@ func inUse() uint64 {
 
 // amongMemory measures a message from its sending to the packet of its
 // receive, with a receive pending on each of n sockets of one port, to random
-// ones of them; the comparator is the same with one socket.
-func amongMemory(n int) func() (side, side, func(), error) {
+// ones of the first hot of them; the comparator is the same with so many sockets
+// alone, if not 0.
+func amongMemory(n, hot, alone int) func() (side, side, func(), error) {
 	return func() (side, side, func(), error) {
-		subject, done, err := receivers(n)
-		if err != nil {
-			return nil, nil, nil, err
+		subject, done, err := receivers(n, hot)
+		if err != nil || alone == 0 {
+			return subject, nil, done, err
 		}
-		comparator, doneToo, err := receivers(1)
+		comparator, doneToo, err := receivers(alone, alone)
 		if err != nil {
 			done()
 			return nil, nil, nil, err
@@ -155,7 +165,7 @@ type receiver struct {
 	buffer         [64]byte
 }
 
-func receivers(n int) (side, func(), error) {
+func receivers(n, hot int) (side, func(), error) {
 	th, done, err := memoryThread()
 	if err != nil {
 		return nil, nil, err
@@ -187,7 +197,7 @@ func receivers(n int) (side, func(), error) {
 	return func(each time.Duration) (float64, error) {
 			return perCall(each, 100, func() error {
 				for range 100 {
-					to := all[rand.IntN(n)]
+					to := all[rand.IntN(hot)]
 					if _, err := th.Send(to.peer, message, 0); err != nil {
 						return err
 					}
