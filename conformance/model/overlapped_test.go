@@ -89,7 +89,7 @@ func (m *machine) overlappedRecv(r *rapid.T) {
 
 func (m *machine) overlappedSend(r *rapid.T) {
 	e := m.pick(r, func(e *endpoint) bool {
-		return !e.broken && (e.peer == nil || len(e.peer.queue) < maxQueued && !e.peer.recvShut)
+		return !e.broken && (e.peer == nil || len(e.peer.queue) < maxQueued)
 	})
 	data := m.bytes(r)
 	op := m.begin(r, e, data)

@@ -9,7 +9,7 @@ import (
 )
 
 func (m *machine) send(r *rapid.T) {
-	e := m.pick(r, func(e *endpoint) bool { return e.peer == nil || len(e.peer.queue) < maxQueued && !e.peer.recvShut })
+	e := m.pick(r, func(e *endpoint) bool { return e.peer == nil || len(e.peer.queue) < maxQueued })
 	data := m.bytes(r)
 	n, err := m.Send(e.s, data, 0)
 	m.sent(r, e, data, n, err)
