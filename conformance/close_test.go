@@ -56,6 +56,29 @@ func TestBehaviour105_LingeringClose(t *testing.T) {
 	})
 }
 
+// What the peer has not taken in time is lost, and the peer knows.
+func TestBehaviour105_LingeringEnds(t *testing.T) {
+	each(t, func(c *client) {
+		a, b := c.pair()
+		c.linger(a, 1)
+		c.blocking(a, false)
+		total := c.fill(a)
+		c.blocking(a, true)
+		c.ok(c.CloseSocket(a))
+		for got := 0; ; {
+			c.readable(b)
+			n, err := c.Recv(b, make([]byte, 1<<18), 0)
+			if err != nil {
+				c.want(err, spi.WSAECONNRESET)
+				return
+			}
+			if got += n; n == 0 || got > total {
+				c.Fatalf("the stream goes on, or ends gracefully, after %d of %d bytes", got, total)
+			}
+		}
+	})
+}
+
 func TestBehaviour105_NonblockingClose(t *testing.T) {
 	each(t, func(c *client) {
 		a, b := c.pair()

@@ -156,6 +156,37 @@ func TestBehaviour083_AcceptIsEnabledByAccepting(t *testing.T) {
 	})
 }
 
+func TestBehaviour083_AcceptIsEnabledByAcceptEx(t *testing.T) {
+	each(t, func(c *client) {
+		l, name := c.listener()
+		w := c.selects(l, spi.FD_ACCEPT)
+		for range 2 {
+			c.ok(c.Connect(c.tcp(), name))
+		}
+		w.expect(spi.FD_ACCEPT)
+		c.readable(l)
+		w.nothing("before accepting")
+		const room = spi.SizeofSockaddrIn + 16
+		for _, more := range []int32{spi.FD_ACCEPT, 0} {
+			ov := spi.Overlapped{HEvent: c.event()}
+			s, out := c.tcp(), make([]byte, 2*room)
+			var n uint32
+			if err := c.AcceptEx(l, s, out, 0, room, room, &n, &ov); err != nil {
+				c.want(err, spi.WSA_IO_PENDING)
+			}
+			c.await(ov.HEvent)
+			if ov.Internal != 0 {
+				c.Fatalf("AcceptEx ends with %+v", ov)
+			}
+			if more != 0 {
+				w.expect(more)
+			} else {
+				w.nothing("after everything was accepted")
+			}
+		}
+	})
+}
+
 func TestBehaviour083_WriteIsEnabledBySending(t *testing.T) {
 	each(t, func(c *client) {
 		a, b := c.pair()
