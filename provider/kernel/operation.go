@@ -126,9 +126,8 @@ func (o *operations) finish(op *operation, status spi.Errno, flags uint32, indic
 	n := uint32(op.n)
 	ov.Complete(status, n)
 	p.results.completed(ov)
-	table := p.upcalls.Load()
 	if op.routine != nil {
-		routine := op.routine
+		table, routine := p.upcalls.Load(), op.routine
 		if indicate {
 			table.WPUQueueApc(&op.thread, func(uintptr) { routine(status, n, ov, flags) }, 0)
 		}
@@ -137,7 +136,7 @@ func (o *operations) finish(op *operation, status spi.Errno, flags uint32, indic
 		}
 	} else if indicate {
 		if event != spi.InvalidEvent {
-			table.WPUSetEvent(event)
+			p.upcalls.Load().WPUSetEvent(event)
 		}
 		if w := op.packet; w != nil {
 			packet := spi.Completion{Overlapped: ov, Status: status, Transferred: n}

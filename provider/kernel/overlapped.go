@@ -48,6 +48,11 @@ type operations struct {
 
 	moved moved                      // a listening socket's operations that wait elsewhere
 	home  atomic.Pointer[operations] // of the listening socket whose AcceptEx is to connect this one
+
+	// What most sockets need, beside the rest: the first operation in free, and
+	// the first watch.
+	firstOperation operation
+	firstWatch     portWatch
 }
 
 // queues returns the socket's operations, made at the first.
@@ -55,7 +60,9 @@ func (s *socket) queues() *operations {
 	if o := s.pending.Load(); o != nil {
 		return o
 	}
-	s.pending.CompareAndSwap(nil, &operations{readable: true, writable: true})
+	o := &operations{readable: true, writable: true, spare: 1}
+	o.free = &o.firstOperation
+	s.pending.CompareAndSwap(nil, o)
 	return s.pending.Load()
 }
 

@@ -89,7 +89,11 @@ func (o *operations) watched(d *descriptor, port spi.CompletionPort, event spi.E
 // WSA_INVALID_HANDLE when the port is closed.
 func (o *operations) rewatch(d *descriptor, port spi.CompletionPort) spi.Errno {
 	o.unwatch()
-	w := &portWatch{operations: o, port: port, on: d}
+	w := &o.firstWatch
+	if w.operations != nil { // whoever has been told of it may still call it
+		w = &portWatch{}
+	}
+	w.operations, w.port, w.on = o, port, d
 	id, e := port.Watch(uintptr(d.fd), w)
 	if e != 0 {
 		return e
