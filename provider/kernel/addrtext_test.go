@@ -120,6 +120,9 @@ func FuzzOptionsAndIoctls(f *testing.F) {
 	f.Add(int32(0), int32(spi.SIO_KEEPALIVE_VALS-1<<32), make([]byte, 12))
 	f.Add(int32(0), int32(spi.SIO_ADDRESS_LIST_QUERY), make([]byte, 80))
 	f.Add(int32(0), int32(spi.SIO_ROUTING_INTERFACE_QUERY-1<<32), addr("127.0.0.1:1"))
+	f.Add(int32(0), int32(spi.SIO_ROUTING_INTERFACE_CHANGE-1<<32), addr("127.0.0.1:1"))
+	f.Add(int32(0), int32(spi.SIO_ADDRESS_LIST_CHANGE), []byte(nil))
+	f.Add(int32(0), int32(spi.SIO_ADDRESS_LIST_SORT-1<<32), []byte("\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, level, name int32, value []byte) {
 		for _, family := range streams {
 			for _, typ := range []int32{spi.SOCK_STREAM, spi.SOCK_DGRAM} {
@@ -134,6 +137,7 @@ func FuzzOptionsAndIoctls(f *testing.F) {
 				if err := th.GetSockOpt(s, level, name, out, &n); err == nil && int(n) > len(out) {
 					t.Fatalf("option %d/%d stores %d bytes in %d", level, name, n, len(out))
 				}
+				nonblocking(t, th, s, 1) // some codes would wait for a change
 				if count, err := control(th, s, uint32(name), in, out); err == nil && count > len(out) {
 					t.Fatalf("control code %#x stores %d bytes in %d", uint32(name), count, len(out))
 				}

@@ -266,17 +266,29 @@ func (p *provider) receiveHandover(token uint32) (*descriptor, spi.Errno) {
 	return d, e
 }
 
-// receivedDescriptor returns the one descriptor that came over.
+// receivedDescriptor returns the one descriptor that came over. Where several
+// came, they are closed.
 func receivedDescriptor(rights []byte) (fd int, ok bool) {
+	fds := receivedDescriptors(rights)
+	if len(fds) == 1 {
+		return fds[0], true
+	}
+	for _, fd := range fds {
+		_ = unix.Close(fd)
+	}
+	return -1, false
+}
+
+func receivedDescriptors(rights []byte) []int {
 	messages, err := unix.ParseSocketControlMessage(rights)
-	if err != nil || len(messages) != 1 {
-		return -1, false
+	if err != nil || len(messages) != 1 || len(messages[0].Data) < 4 {
+		return nil
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return -1, false
+	if err != nil {
+		return nil
 	}
-	return fds[0], true
+	return fds
 }
 
 // handedOver makes the socket of a descriptor that came over. When this process

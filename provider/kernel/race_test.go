@@ -48,6 +48,17 @@ func TestCloseUnderCalls(t *testing.T) {
 				_, _ = th.Select(spi.NewFDSet(c), nil, nil, &spi.Timeval{Usec: 20_000})
 			})
 			call(func() {
+				fds := []spi.PollFD{{FD: c, Events: spi.POLLIN}, {FD: a, Events: spi.POLLRDBAND}}
+				_, _ = th.WSAPoll(fds, 20)
+			})
+			call(func() {
+				ov := &spi.Overlapped{HEvent: ev}
+				if f.af != spi.AF_UNIX && errors.Is(ioctl(th, c, spi.SIO_ADDRESS_LIST_CHANGE, nil, ov), spi.WSA_IO_PENDING) {
+					var n, flags uint32
+					_ = th.WSAGetOverlappedResult(c, ov, &n, true, &flags)
+				}
+			})
+			call(func() {
 				var n, flags uint32
 				ov := &spi.Overlapped{HEvent: ev}
 				if err := th.WSARecv(c, []spi.Buf{spi.NewBuf(make([]byte, 1))}, &n, &flags, ov, nil); errors.Is(err, spi.WSA_IO_PENDING) {
