@@ -12,13 +12,12 @@ import (
 // ping moves one byte there and back over a pair of sockets with a port, with
 // what it needs allocated once.
 type ping struct {
-	th        *ws2.Thread
-	port      ws2.Port
-	s         [2]spi.Socket
-	in, out   [2]spi.Overlapped
-	bufs      [2][]spi.Buf
-	n, flags  uint32
-	remaining int
+	th       *ws2.Thread
+	port     ws2.Port
+	s        [2]spi.Socket
+	in, out  [2]spi.Overlapped
+	bufs     [2][]spi.Buf
+	n, flags uint32
 }
 
 func newPing(t testing.TB, base string, depth int) *ping {

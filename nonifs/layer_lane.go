@@ -36,7 +36,7 @@ func (l *Layer) lane(h *Handle[mapped]) bool {
 // packet passes on the outcome of an operation of the lower socket, on the
 // thread that took its packet from the client's port.
 func (m *mapped) packet(c spi.Completion) {
-	if op := m.find(c.Overlapped); op != nil {
+	if op := m.find(c.Overlapped); op != nil && !op.ov.InProgress() {
 		op.finish()
 		op.release()
 	}
