@@ -281,7 +281,7 @@ func receivedDescriptor(rights []byte) (fd int, ok bool) {
 
 func receivedDescriptors(rights []byte) []int {
 	messages, err := unix.ParseSocketControlMessage(rights)
-	if err != nil || len(messages) != 1 || len(messages[0].Data) < 4 {
+	if err != nil || len(messages) != 1 || len(messages[0].Data)%4 != 0 {
 		return nil
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
