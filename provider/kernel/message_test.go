@@ -4,6 +4,7 @@ package kernel_test
 
 import (
 	"encoding/binary"
+	"maps"
 	"net/netip"
 	"testing"
 	"unsafe"
@@ -146,6 +147,57 @@ func TestRecvMsg(t *testing.T) {
 				if sender, _ := spi.AddrPortFrom(from[:m.NameLen]); sender.Addr() != netip.MustParseAddr("127.0.0.9") {
 					t.Errorf("%s: from %s", how, sender)
 				}
+			}
+		}
+	})
+}
+
+// What WSARecvMsg tells is what recvmsg(2) tells of the same datagram.
+func TestRecvMsgOracle(t *testing.T) {
+	each(t, []family{ipv4}, func(t *testing.T, th *ws2.Thread, f family) {
+		r := socket(t, th, f, spi.SOCK_DGRAM)
+		ok(t, th.Bind(r, addr("0.0.0.0:0")))
+		bound, _ := spi.AddrPortFrom(sockName(t, th, r))
+		for _, option := range []int32{spi.IP_PKTINFO, spi.IP_RECVTTL, spi.IP_RECVTOS} {
+			setInt(t, th, r, spi.IPPROTO_IP, option, 1)
+		}
+		for i, to := range []string{"127.0.0.1", "127.0.0.2", "127.9.8.7"} {
+			s := socket(t, th, f, spi.SOCK_DGRAM)
+			setInt(t, th, s, spi.IPPROTO_IP, spi.IP_TTL, uint32(20+i))
+			setInt(t, th, s, spi.IPPROTO_IP, spi.IP_TOS, uint32(4*i))
+			_, err := th.SendTo(s, []byte("datagram"), 0, spi.SockaddrFrom(netip.AddrPortFrom(netip.MustParseAddr(to), bound.Port())))
+			ok(t, err)
+			room := make([]byte, 200)
+			_, size, _, from, err := unix.Recvmsg(int(r), make([]byte, 10), room, unix.MSG_PEEK)
+			ok(t, err)
+			native, err := unix.ParseSocketControlMessage(room[:size])
+			ok(t, err)
+			expected := map[cmsg]bool{}
+			for _, m := range native {
+				switch m.Header.Type {
+				case unix.IP_PKTINFO:
+					info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&m.Data[0]))
+					expected[cmsg{spi.IPPROTO_IP, spi.IP_PKTINFO, string(info.Addr[:]) + number(uint32(info.Ifindex))}] = true
+				case unix.IP_TTL:
+					expected[cmsg{spi.IPPROTO_IP, spi.IP_TTL, string(m.Data)}] = true
+				case unix.IP_TOS:
+					expected[cmsg{spi.IPPROTO_IP, spi.IP_TOS, number(uint32(m.Data[0]))}] = true
+				}
+			}
+			name, control := make([]byte, 16), make([]byte, 200)
+			m := msgOf(name, make([]byte, 10), control)
+			var n uint32
+			ok(t, th.WSARecvMsg(r, m, &n, nil, nil))
+			got := map[cmsg]bool{}
+			for _, c := range parseCmsgs(t, control[:m.Control.Len]) {
+				got[c] = true
+			}
+			if !maps.Equal(got, expected) || len(got) != 3 {
+				t.Errorf("%v, the kernel has %v", got, expected)
+			}
+			sender, _ := spi.AddrPortFrom(name)
+			if in := from.(*unix.SockaddrInet4); sender != netip.AddrPortFrom(netip.AddrFrom4(in.Addr), uint16(in.Port)) {
+				t.Errorf("from %s, the kernel has %v", sender, in)
 			}
 		}
 	})

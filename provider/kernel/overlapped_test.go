@@ -124,9 +124,9 @@ func TestOverlappedDatagram(t *testing.T) {
 	})
 }
 
-// Behaviour 54: a completion routine runs in an alertable wait of the thread
-// that started the operation; the event is ignored.
-func TestCompletionRoutine(t *testing.T) {
+// A completion routine runs in an alertable wait of the thread that started the
+// operation; the event is ignored.
+func TestBehaviour054_CompletionRoutine(t *testing.T) {
 	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
 		bound := th.DLL().BindThread()
 		defer bound.Unbind()
@@ -153,6 +153,21 @@ func TestCompletionRoutine(t *testing.T) {
 }
 
 func TestBehaviour042_CloseAborts(t *testing.T) {
+	bound := func(t *testing.T, th *ws2.Thread, f family) { // by routine
+		bound := th.DLL().BindThread()
+		defer bound.Unbind()
+		_, a := pair(t, th, f)
+		var ov spi.Overlapped
+		var n, flags uint32
+		var got spi.Errno
+		routine := func(e spi.Errno, _ uint32, _ *spi.Overlapped, _ uint32) { got = e }
+		want(t, bound.WSARecv(a, []spi.Buf{spi.NewBuf(make([]byte, 1))}, &n, &flags, &ov, routine), spi.WSA_IO_PENDING)
+		ok(t, th.CloseSocket(a))
+		if i := bound.SleepEx(0, true); i != spi.WSA_WAIT_IO_COMPLETION || got != spi.WSA_OPERATION_ABORTED {
+			t.Errorf("the wait gives %#x, the routine got %v", i, got)
+		}
+	}
+	each(t, streams, bound)
 	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
 		c, _ := pair(t, th, f)
 		ov := overlapped(t, th)

@@ -4,130 +4,11 @@ package kernel_test
 
 import (
 	"bytes"
-	"errors"
-	"os"
 	"testing"
 
 	"upcall.dev/spi"
 	"upcall.dev/ws2"
 )
-
-// indication is a way in which a client learns of a completion.
-type indication struct {
-	name string
-	// begin prepares a socket, and returns an OVERLAPPED to use with it.
-	begin func(t testing.TB, th *ws2.Thread, s spi.Socket) *spi.Overlapped
-	// end waits for the completion.
-	end func(t testing.TB, th *ws2.Thread, s spi.Socket, ov *spi.Overlapped) (uint32, error)
-	// told reports whether the completion has been indicated.
-	told func(t testing.TB, th *ws2.Thread, ov *spi.Overlapped) bool
-}
-
-// ports is the completion port of each DLL that a test has started, and what was
-// dequeued for somebody else.
-type portOf struct {
-	port ws2.Port
-	seen map[*spi.Overlapped]ws2.Packet
-}
-
-var ports = map[*ws2.DLL]*portOf{}
-
-func thePort(t testing.TB, th *ws2.Thread) *portOf {
-	t.Helper()
-	d := th.DLL()
-	p := ports[d]
-	if p == nil {
-		port, err := d.CreateIoCompletionPort(1)
-		ok(t, err)
-		p = &portOf{port, map[*spi.Overlapped]ws2.Packet{}}
-		ports[d] = p
-		t.Cleanup(func() {
-			ok(t, d.CloseCompletionPort(port))
-			delete(ports, d)
-		})
-	}
-	return p
-}
-
-// take dequeues until the packet of ov has come.
-func (p *portOf) take(t testing.TB, th *ws2.Thread, ov *spi.Overlapped, milliseconds uint32) (ws2.Packet, bool) {
-	t.Helper()
-	for {
-		if packet, ok := p.seen[ov]; ok {
-			delete(p.seen, ov)
-			return packet, true
-		}
-		packet, err := th.GetQueuedCompletionStatus(p.port, milliseconds)
-		if packet.Overlapped == nil {
-			if !errors.Is(err, spi.WAIT_TIMEOUT) {
-				t.Fatal(err)
-			}
-			return packet, false
-		}
-		if packet.Overlapped.InProgress() {
-			t.Fatal("the packet comes before the operation is complete")
-		}
-		p.seen[packet.Overlapped] = packet
-	}
-}
-
-const portKey = 77
-
-var (
-	byEvent = indication{
-		name: "event",
-		begin: func(t testing.TB, th *ws2.Thread, s spi.Socket) *spi.Overlapped {
-			return overlapped(t, th)
-		},
-		end: result,
-		told: func(t testing.TB, th *ws2.Thread, ov *spi.Overlapped) bool {
-			i, err := th.WSAWaitForMultipleEvents([]spi.Event{ov.HEvent}, false, 0, false)
-			ok(t, err)
-			return i == spi.WSA_WAIT_EVENT_0
-		},
-	}
-	byPort = indication{
-		name: "port",
-		begin: func(t testing.TB, th *ws2.Thread, s spi.Socket) *spi.Overlapped {
-			p := thePort(t, th)
-			if err := th.DLL().AssociateCompletionPort(s, p.port, portKey); err != nil && !errors.Is(err, spi.WSA_INVALID_PARAMETER) {
-				t.Fatal(err) // other than that it has a port already
-			}
-			return new(spi.Overlapped)
-		},
-		end: func(t testing.TB, th *ws2.Thread, s spi.Socket, ov *spi.Overlapped) (uint32, error) {
-			packet, came := thePort(t, th).take(t, th, ov, uint32(wait.Milliseconds()))
-			if !came {
-				t.Fatal("the operation does not complete")
-			}
-			if packet.Key != portKey || uint64(packet.Transferred) != ov.InternalHigh || packet.Status != spi.Errno(ov.OffsetHigh) {
-				t.Fatalf("packet %+v of %+v", packet, ov)
-			}
-			return packet.Transferred, packet.Status.Err()
-		},
-		told: func(t testing.TB, th *ws2.Thread, ov *spi.Overlapped) bool {
-			_, came := thePort(t, th).take(t, th, ov, 0)
-			return came
-		},
-	}
-	indications = []indication{byEvent, byPort}
-)
-
-// eachIndicated runs a test over several families and both indications.
-func eachIndicated(t *testing.T, families []family, test func(t *testing.T, th *ws2.Thread, f family, by indication)) {
-	for _, by := range indications {
-		t.Run(by.name, func(t *testing.T) {
-			each(t, families, func(t *testing.T, th *ws2.Thread, f family) { test(t, th, f, by) })
-		})
-	}
-}
-
-// startReceive starts an overlapped receive that has to wait.
-func startReceive(t testing.TB, th *ws2.Thread, s spi.Socket, b []byte, ov *spi.Overlapped) {
-	t.Helper()
-	var n, flags uint32
-	want(t, th.WSARecv(s, []spi.Buf{spi.NewBuf(b)}, &n, &flags, ov, nil), spi.WSA_IO_PENDING)
-}
 
 func TestBehaviour029_Completion(t *testing.T) {
 	eachIndicated(t, streams, func(t *testing.T, th *ws2.Thread, f family, by indication) {
@@ -180,6 +61,25 @@ func TestBehaviour031_FieldsOnly(t *testing.T) {
 		blocked(t, func() bool { return !ov.InProgress() })
 		if ov.InternalHigh != 3 || ov.Internal != 0 || ov.HEvent != 0 {
 			t.Errorf("%+v", ov)
+		}
+	})
+}
+
+// The outcome of an operation is what the provider says, also when it failed.
+func TestBehaviour039_ResultIsTheProviders(t *testing.T) {
+	eachIndicated(t, datagrams, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		r, name := udp(t, th, f)
+		s, _ := udp(t, th, f)
+		ov := by.begin(t, th, r)
+		startReceive(t, th, r, make([]byte, 4), ov)
+		_, err := th.SendTo(s, []byte("too long"), 0, name)
+		ok(t, err)
+		_, err = by.end(t, th, r, ov)
+		want(t, err, spi.WSAEMSGSIZE)
+		var n, flags uint32
+		want(t, th.WSAGetOverlappedResult(r, ov, &n, false, &flags), spi.WSAEMSGSIZE)
+		if n != 4 || flags != spi.MSG_PARTIAL {
+			t.Errorf("%d bytes, flags %#x", n, flags)
 		}
 	})
 }
@@ -280,6 +180,25 @@ func TestBehaviour045_ErrorsAreNotIndicated(t *testing.T) {
 	})
 }
 
+func TestBehaviour044_RoutineIsQueuedAtOnce(t *testing.T) {
+	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+		bound := th.DLL().BindThread()
+		defer bound.Unbind()
+		c, _ := pair(t, th, f)
+		var ov spi.Overlapped
+		var n uint32
+		ran := uint32(0)
+		routine := func(_ spi.Errno, n uint32, _ *spi.Overlapped, _ uint32) { ran += n }
+		ok(t, bound.WSASend(c, []spi.Buf{spi.NewBuf([]byte("now"))}, &n, 0, &ov, routine))
+		if ran != 0 {
+			t.Error("the routine ran inside the call")
+		}
+		if i := bound.SleepEx(0, true); i != spi.WSA_WAIT_IO_COMPLETION || ran != 3 {
+			t.Errorf("the wait gives %#x, the routine got %d", i, ran)
+		}
+	})
+}
+
 // A routine on a socket that has a port is refused.
 func TestBehaviour054_NoRoutineBesideAPort(t *testing.T) {
 	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
@@ -344,6 +263,40 @@ func TestBehaviour114_ArrayIsCaptured(t *testing.T) {
 			if n, err := by.end(t, th, a, ov); int(n) != len(data) || err != nil || !bytes.Equal(b, data) {
 				t.Errorf("%d, %v: %q", n, err, b)
 			}
+		}
+	})
+}
+
+func TestBehaviour115_PendingStoresNothing(t *testing.T) {
+	eachIndicated(t, streams, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		_, a := pair(t, th, f)
+		n, flags := uint32(77), uint32(spi.MSG_PEEK)
+		ov := by.begin(t, th, a)
+		want(t, th.WSARecv(a, []spi.Buf{spi.NewBuf(make([]byte, 1))}, &n, &flags, ov, nil), spi.WSA_IO_PENDING)
+		if n != 77 || flags != spi.MSG_PEEK {
+			t.Errorf("stored %d, %#x", n, flags)
+		}
+	})
+}
+
+// Whoever is woken by the event, or has the packet, finds the operation
+// complete.
+func TestBehaviour121_CompleteBeforeIndicated(t *testing.T) {
+	eachIndicated(t, []family{ipv4}, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		c, a := pair(t, th, f)
+		ov := by.begin(t, th, a)
+		b := make([]byte, 1)
+		for range 300 {
+			startReceive(t, th, a, b, ov)
+			sent := make(chan error, 1)
+			go func() {
+				_, err := th.Send(c, []byte("x"), 0)
+				sent <- err
+			}()
+			if n, err := by.end(t, th, a, ov); n != 1 || err != nil { // looks
+				t.Fatalf("%d, %v", n, err)
+			}
+			ok(t, <-sent)
 		}
 	})
 }
@@ -500,13 +453,4 @@ func TestPortOfDuplicates(t *testing.T) {
 			t.Errorf("%d, %v", n, err)
 		}
 	})
-}
-
-func duplicate(t testing.TB, th *ws2.Thread, s spi.Socket) spi.Socket {
-	t.Helper()
-	var info spi.ProtocolInfo
-	ok(t, th.WSADuplicateSocket(s, uint32(os.Getpid()), &info))
-	dup, err := th.WSASocket(0, 0, 0, &info, 0, 0)
-	ok(t, err)
-	return dup
 }
