@@ -9,6 +9,8 @@
 //   - To write a layer, embed the next [Provider] in a struct and override the
 //     functions that change something; package upcall.dev/layer finds and starts the next
 //     provider, package upcall.dev/nonifs holds what non-IFS layers need.
+//   - To write a namespace provider, read [NSP]; package upcall.dev/namespace
+//     makes one of two functions.
 //   - To call the host, see [UpcallTable] and [DLL].
 //   - To understand a result, see [Errno].
 //

@@ -56,7 +56,8 @@ func CheckNSP(p NSP) Errno {
 	table := reflect.ValueOf(r.NSPRoutine).Elem()
 	for i := range table.NumField() {
 		f := table.Field(i)
-		if f.Kind() == reflect.Func && f.IsNil() && !(table.Type().Field(i).Name == "LpNSPIoctl" && r.Size < SizeofNSPRoutine) {
+		needed := r.Size >= SizeofNSPRoutine || table.Type().Field(i).Name != "LpNSPIoctl"
+		if f.Kind() == reflect.Func && f.IsNil() && needed {
 			return WSAEINVALIDPROCTABLE
 		}
 	}

@@ -39,9 +39,16 @@ const INADDR_NONE = 0xffffffff
 
 // InetAddr parses an IPv4 address of one to four parts, "127.0.0.1" or "127.1",
 // each decimal, octal (0 in front) or hexadecimal (0x), the last one filling the
-// bytes that are left. The result is in network byte order, or INADDR_NONE.
+// bytes that are left. White space and what follows it do not count, and a space
+// alone is 0. The result is in network byte order, or INADDR_NONE.
 // Source: winsock2/nf-winsock2-inet_addr.
 func InetAddr(text string) uint32 {
+	if text == " " {
+		return 0
+	}
+	if end := strings.IndexAny(text, " \t\n\v\f\r"); end > 0 {
+		text = text[:end]
+	}
 	parts := strings.Split(text, ".")
 	if len(parts) > 4 {
 		return INADDR_NONE

@@ -8,6 +8,7 @@ func TestInetAddr(t *testing.T) {
 		"2130706433": 0x7f000001, "1.2.3.4": 0x01020304, "1.2.772": 0x01020304, "0": 0, "0x0b.0xB": 0x0b00000b,
 		"255.255.255.254": 0xfffffffe, "": 0xffffffff, "1.2.3.256": 0xffffffff, "1.2.3.4.5": 0xffffffff,
 		"256.1": 0xffffffff, "1..2": 0xffffffff, "08": 0xffffffff, "0x": 0xffffffff, "1_0": 0xffffffff, "0b1": 0xffffffff, "-1": 0xffffffff, "::1": 0xffffffff,
+		" ": 0, "1.2.3.4 5": 0x01020304, "1.2.3.4\n": 0x01020304, " 1.2.3.4": 0xffffffff, "004.003.002.020": 0x04030210, "4.003.002.0x10": 0x04030210,
 	} {
 		if got := Ntohl(InetAddr(text)); got != want {
 			t.Errorf("InetAddr(%q) = %#x, want %#x", text, got, want)

@@ -10,6 +10,8 @@
 //     [Thread.WSAStartup], then [Thread.Socket] and so on.
 //   - How a call finds its provider: dispatch.go (every call), choose.go
 //     (making a socket), adopt.go (a handle the DLL has not seen yet).
+//   - Names: resolve.go (the DLL's own lookups), lookup.go (a client's), and
+//     namespaces.go (the providers that both ask).
 //   - How a provider comes to life and ends: startup.go, load.go, guard.go.
 //
 // # How the parts hang together

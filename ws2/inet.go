@@ -3,6 +3,7 @@ package ws2
 import (
 	"encoding/binary"
 	"net/netip"
+	"strings"
 
 	"upcall.dev/spi"
 )
@@ -45,8 +46,12 @@ func InetNtop(family int32, src []byte) (string, spi.Errno) {
 	return "", spi.WSAEFAULT
 }
 
-// parseInetAddr is [InetAddr] as an address; it also knows 255.255.255.255.
+// parseInetAddr is [InetAddr] as an address; it also knows 255.255.255.255, and
+// takes no white space.
 func parseInetAddr(text string) (netip.Addr, bool) {
+	if strings.ContainsAny(text, " \t\n\v\f\r") {
+		return netip.Addr{}, false
+	}
 	a := InetAddr(text)
 	if a == INADDR_NONE && text != "255.255.255.255" {
 		return netip.Addr{}, false

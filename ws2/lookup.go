@@ -246,7 +246,7 @@ func (t *Thread) WSALookupServiceEnd(h spi.Lookup) error {
 // WSA_INVALID_HANDLE (no such lookup, event or port), WSAEINVAL (a lookup of
 // several providers, or a completion that cannot be), WSAEFAULT (no returned),
 // WSAEOPNOTSUPP (the provider cannot tell; an APC on the unbound thread), and
-// the other errors of NSPIoctl. Source: winsock2/nf-winsock2-wsansplookupioctl.
+// the other errors of NSPIoctl. Source: winsock2/nf-winsock2-wsanspioctl.
 func (t *Thread) WSANSPIoctl(h spi.Lookup, code uint32, in, out []byte, returned *uint32, completion *spi.NotifyCompletion) error {
 	if _, e := t.enter(); e != 0 {
 		return t.fail(e)

@@ -39,7 +39,9 @@ func (h *host) namespaceOf(name string, space uint32, results []string, code spi
 	f.LpNSPInstallServiceClass = func(*spi.GUID, *spi.ServiceClassInfo) spi.Errno { return no }
 	f.LpNSPRemoveServiceClass = func(_, _ *spi.GUID) spi.Errno { return no }
 	f.LpNSPGetServiceClassInfo = func(_, _ *spi.GUID, _ *uint32, _ []byte) spi.Errno { return no }
-	f.LpNSPIoctl = func(spi.Lookup, uint32, []byte, []byte, *uint32, *spi.NotifyCompletion, *spi.ThreadID) spi.Errno { return no }
+	f.LpNSPIoctl = func(spi.Lookup, uint32, []byte, []byte, *uint32, *spi.NotifyCompletion, *spi.ThreadID) spi.Errno {
+		return no
+	}
 	path := "/fakes/" + name + ".so"
 	before := h.config.LoadNamespace
 	h.config.LoadNamespace = func(p string) (spi.NSPStartupFunc, error) {

@@ -59,7 +59,7 @@ func (s *server) answer(question []byte) []byte {
 	s.mu.Lock()
 	s.asked = append(s.asked, q.Type.String()+" "+name)
 	s.mu.Unlock()
-	m.Header.Response, m.Header.Authoritative, m.Header.RecursionAvailable = true, true, true
+	m.Response, m.Authoritative, m.RecursionAvailable = true, true, true
 	m.Additionals = nil
 	add := func(owner string, body dnsmessage.ResourceBody) {
 		m.Answers = append(m.Answers, dnsmessage.Resource{
@@ -92,12 +92,12 @@ func (s *server) answer(question []byte) []byte {
 	case "7.2.0.192.in-addr.arpa.":
 		add(name, &dnsmessage.PTRResource{PTR: dnsmessage.MustNewName("both.test.")})
 	case "failing.test.":
-		m.Header.RCode = dnsmessage.RCodeServerFailure
+		m.RCode = dnsmessage.RCodeServerFailure
 	case "silent.test.":
 		s.silent <- struct{}{}
 		return nil
 	default:
-		m.Header.RCode = dnsmessage.RCodeNameError
+		m.RCode = dnsmessage.RCodeNameError
 	}
 	packed, err := m.Pack()
 	if err != nil {

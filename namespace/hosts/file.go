@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -98,7 +99,7 @@ func (f *file) serial() uint64 {
 }
 
 // fold makes names that mean the same equal.
-func fold(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+func fold(name string) string { return strings.ToLower(strings.TrimRight(name, ".")) }
 
 // parse reads the text. Lines that make no sense are passed over.
 func parse(text string) *table {
@@ -113,7 +114,11 @@ func parse(text string) *table {
 		if err != nil {
 			continue
 		}
-		l := line{addr: addr.Unmap(), names: fields[1:]}
+		names := slices.DeleteFunc(fields[1:], func(name string) bool { return fold(name) == "" })
+		if len(names) == 0 {
+			continue
+		}
+		l := line{addr: addr.Unmap(), names: names}
 		for i, name := range l.names {
 			if !containsFolded(l.names[:i], name) {
 				t.byName[fold(name)] = append(t.byName[fold(name)], l)

@@ -209,6 +209,7 @@ func TestEveryLineIsFound(t *testing.T) {
 func FuzzHosts(f *testing.F) {
 	f.Add(sample)
 	f.Add("1.2.3.4 a\x00b\n::1%eth0 x")
+	f.Add("0.0.0.0 a.. .")
 	f.Fuzz(func(t *testing.T, text string) {
 		known := parse(text)
 		for name, lines := range known.byName {
