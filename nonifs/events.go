@@ -12,6 +12,7 @@ import (
 // calls to WSPSelect that wait for it. It exists from the first of either.
 type watch struct {
 	engine *netevents.Engine
+	signal func() // of a Pump, which has nothing else
 
 	selects atomic.Int32
 	mu      sync.Mutex // guards first and the entries' links; a leaf lock
@@ -39,6 +40,10 @@ func (e *Endpoint) watching() *watch {
 
 // changed enables events, raises what holds, and wakes the selects.
 func (w *watch) changed(now netevents.Ready, enable int32) {
+	if w.signal != nil {
+		w.signal()
+		return
+	}
 	if enable != 0 {
 		w.engine.Reenable(enable, now)
 	} else {

@@ -4,6 +4,74 @@ import (
 	"upcall.dev/spi"
 )
 
+// Pump is an end of queues that a provider works without a goroutine for each
+// socket: [Queue.TryRead] and its like never wait, and signal tells when they
+// may do more than before. signal runs under the lock of a Queue: it must
+// neither block nor call a queue or a provider. Give its Endpoint to [NewStream]
+// or [NewDatagrams] as the reader or the writer.
+type Pump struct{ end Endpoint }
+
+// NewPump returns a Pump.
+func NewPump(signal func()) *Pump {
+	p := new(Pump)
+	p.end.watch.Store(&watch{signal: signal})
+	return p
+}
+
+// Endpoint returns the pump's end of a queue. It is no socket's.
+func (p *Pump) Endpoint() *Endpoint { return &p.end }
+
+// TryRead moves the bytes that there are to p. n is zero at the end of the
+// stream. WSAEWOULDBLOCK, or the connection's error.
+func (q *Queue) TryRead(p []byte) (n int, errno spi.Errno) {
+	n, _, errno = q.tryReceive(p, nil)
+	return n, errno
+}
+
+// TryReadDatagram moves a datagram to p and the address that it is for, or from,
+// to address. WSAEWOULDBLOCK, WSAEMSGSIZE (p was too small and the rest is
+// lost).
+func (q *Queue) TryReadDatagram(p, address []byte) (n, addressLen int, errno spi.Errno) {
+	return q.tryReceive(p, address)
+}
+
+func (q *Queue) tryReceive(p, address []byte) (n, addressLen int, errno spi.Errno) {
+	buf := [1]spi.Buf{spi.NewBuf(p)}
+	c := cursor{bufs: buf[:]}
+	var length int32
+	var done finished
+	q.mu.Lock()
+	errno = q.receive(&c, 0, address, &length, &done)
+	if q.writer != nil && q.writable() {
+		q.writer.tellWritable(q)
+	}
+	q.mu.Unlock()
+	done.tell()
+	return int(c.n), int(length), errno
+}
+
+// TryWrite hands bytes of p to the receiver as far as there is room.
+// WSAEWOULDBLOCK when n is less than all, WSAECONNRESET when the receiver has
+// closed, or the connection's error.
+func (q *Queue) TryWrite(p []byte) (n int, errno spi.Errno) { return q.trySend(p, nil) }
+
+// TryWriteDatagram hands one datagram to the receiver. WSAEWOULDBLOCK.
+func (q *Queue) TryWriteDatagram(p, address []byte) spi.Errno {
+	_, errno := q.trySend(p, address)
+	return errno
+}
+
+func (q *Queue) trySend(p, address []byte) (int, spi.Errno) {
+	buf := [1]spi.Buf{spi.NewBuf(p)}
+	c := cursor{bufs: buf[:]}
+	var done finished
+	q.mu.Lock()
+	errno := q.submit(&c, address, &done)
+	q.mu.Unlock()
+	done.tell()
+	return int(c.n), errno
+}
+
 // Read waits for bytes and moves them to p: the receiving end of a stream that
 // a pump works. n is zero at the end of the stream. The error is the
 // connection's, from [Queue.Abort].
@@ -163,6 +231,10 @@ func (q *Queue) setLimit(bytes uint32) {
 	q.mu.Lock()
 	q.limit = max(bytes, smallestLimit)
 	q.refill(&done)
+	q.serve(&done)
+	if q.writer != nil && q.writable() {
+		q.writer.tellWritable(q)
+	}
 	q.mu.Unlock()
 	done.tell()
 }

@@ -7,153 +7,203 @@ import (
 	"upcall.dev/spi"
 )
 
+// attempt is a connect that is under way.
+type attempt struct {
+	socket *socket
+	known  bool // the next provider has told the outcome
+	errno  spi.Errno
+	at     time.Time // when the client learns it
+}
+
 // Connect implements nonifs.Lower. The outcome comes a round trip later than
 // the next provider's.
 func (s *socket) Connect(name []byte) spi.Errno {
 	if s.datagrams {
 		return s.connectDatagrams(name)
 	}
-	if !s.begin(1) {
-		return spi.WSAENOTSOCK
-	}
+	w := s.wire.Load()
 	var before spi.NetworkEvents
-	s.next.WSPEnumNetworkEvents(s.lower, spi.InvalidEvent, &before) // of an attempt that failed
-	errno := s.next.WSPConnect(s.lower, name, nil, nil, nil, nil)
+	w.next.WSPEnumNetworkEvents(w.lower, spi.InvalidEvent, &before) // of an attempt that failed
+	errno := w.next.WSPConnect(w.lower, name, nil, nil, nil, nil)
 	if errno != 0 && errno != spi.WSAEWOULDBLOCK {
-		s.end(1)
 		return errno
 	}
-	s.run(func() { s.finishConnect(errno == 0) })
+	w.order(func(o *orders) { o.attempt = &attempt{socket: s, known: errno == 0} })
 	return spi.WSAEWOULDBLOCK
 }
 
-// finishConnect waits for the outcome of an attempt to connect and tells it.
-func (s *socket) finishConnect(connected bool) {
-	var errno spi.Errno
-	for !connected {
-		if !s.await(s.writable, s.closed) {
-			return
-		}
+// connect goes on with an attempt to connect, and returns when to look again.
+func (w *wire) connect(a *attempt) time.Time {
+	if !a.known {
 		var events spi.NetworkEvents
-		if errno = s.next.WSPEnumNetworkEvents(s.lower, spi.InvalidEvent, &events); errno != 0 {
-			break
+		a.errno = w.next.WSPEnumNetworkEvents(w.lower, spi.InvalidEvent, &events)
+		if a.errno == 0 {
+			if events.NetworkEvents&spi.FD_CONNECT == 0 {
+				return time.Time{}
+			}
+			a.errno = spi.Errno(events.ErrorCode[fdConnectBit])
 		}
-		if events.NetworkEvents&spi.FD_CONNECT != 0 {
-			errno = spi.Errno(events.ErrorCode[fdConnectBit])
-			break
+		a.known = true
+	}
+	if wait := w.relay.config.RoundTrip; wait > 0 {
+		if a.at.IsZero() {
+			a.at = time.Now().Add(wait)
+		}
+		if time.Now().Before(a.at) {
+			return a.at
 		}
 	}
-	if wait := s.relay.config.RoundTrip; wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-s.closed:
-			return
-		}
+	var in, out *nonifs.Queue
+	if a.errno == 0 {
+		in, out = w.queues(a.socket)
 	}
-	if errno != 0 {
-		s.Connected(errno, nil, nil)
-		return
+	w.order(func(o *orders) { o.attempt, o.in, o.out = nil, in, out })
+	if !a.socket.Connected(a.errno, in, out) {
+		w.order(func(o *orders) { o.in, o.out = nil, nil })
 	}
-	in, out := s.queues()
-	s.begin(2)
-	if !s.Connected(0, in, out) {
-		s.end(2)
-		return
-	}
-	s.startStream(in, out)
+	return time.Time{}
 }
 
 const fdConnectBit = 4
 
-func (s *socket) queues() (in, out *nonifs.Queue) {
-	return nonifs.NewStream(nil, &s.Endpoint), nonifs.NewStream(&s.Endpoint, nil)
+// queues returns the queues of a stream between s and the wire.
+func (w *wire) queues(s *socket) (in, out *nonifs.Queue) {
+	in = nonifs.NewStream(nonifs.NewPump(w.roomForClient).Endpoint(), &s.Endpoint)
+	out = nonifs.NewStream(&s.Endpoint, nonifs.NewPump(w.kick).Endpoint())
+	return in, out
 }
 
 // Listen implements nonifs.Lower.
 func (s *socket) Listen(backlog int32) spi.Errno {
-	if errno := s.next.WSPListen(s.lower, backlog); errno != 0 {
+	w := s.wire.Load()
+	if errno := w.next.WSPListen(w.lower, backlog); errno != 0 {
 		return errno
 	}
-	s.mu.Lock()
-	again := s.listens || s.isClosed
-	s.listens = true
-	if !again {
-		s.pumps++
-	}
-	s.mu.Unlock()
-	if !again {
-		s.relay.pumps.Go(func() {
-			defer close(s.deaf)
-			defer s.end(1)
-			s.accept()
-		})
-	}
+	w.order(func(o *orders) { o.listens = s })
 	return 0
 }
 
 // acceptPause is how long accepting rests after a lack of resources.
 const acceptPause = 50 * time.Millisecond
 
-// accept takes the connections of the lower socket. One that finds the backlog
-// full waits until WSPAccept has made room, and further ones wait below.
-func (s *socket) accept() {
-	pause := time.NewTimer(time.Hour)
-	defer pause.Stop()
-	for {
+// accept takes the connections of the lower socket, and returns when to look
+// again. One that finds the backlog full waits until WSPAccept has made room,
+// and further ones wait below.
+func (w *wire) accept(s *socket) time.Time {
+	for range rounds {
+		if w.child != nil && !w.deliver(s) {
+			return time.Time{}
+		}
 		peer := make([]byte, spi.SizeofSockaddrStorage)
 		length := int32(len(peer))
-		lower, errno := s.next.WSPAccept(s.lower, peer, &length, nil, 0)
+		lower, errno := w.next.WSPAccept(w.lower, peer, &length, nil, 0)
 		switch errno {
 		case 0:
-			if !s.admit(lower, peer[:min(int(length), len(peer))]) {
-				return
+			child, errno := w.relay.adopt(w.next, lower, s)
+			if errno != 0 {
+				continue // the connection is closed: there is nothing to serve it with
 			}
+			child.peer, child.listener = peer[:max(0, min(int(length), len(peer)))], s
+			w.child = child
 		case spi.WSAEWOULDBLOCK:
-			if !s.await(s.readable, s.closed) {
-				return
-			}
+			return time.Time{}
 		case spi.WSAECONNRESET, spi.WSAECONNABORTED, spi.WSAEINTR, spi.WSAECONNREFUSED, spi.WSATRY_AGAIN:
 		case spi.WSAENOTSOCK, spi.WSAEINVAL, spi.WSAEOPNOTSUPP, spi.WSANOTINITIALISED:
-			return
+			w.order(func(o *orders) { o.listens = nil })
+			return time.Time{}
 		default:
-			pause.Reset(acceptPause)
-			select {
-			case <-pause.C:
-			case <-s.closed:
-				return
-			}
+			return time.Now().Add(acceptPause)
 		}
 	}
+	w.kick()
+	return time.Time{}
 }
 
-// admit delivers an accepted connection. False means that the listening socket
-// is closed.
-func (s *socket) admit(lower spi.Socket, peer []byte) bool {
-	child, errno := s.relay.adopt(s.next, lower, s.Info(), spi.SOCK_STREAM, 0)
-	if errno != 0 {
-		return true // the connection is closed: there is nothing to serve it with
+// deliver gives the connection that was accepted to WSPAccept. False means that
+// there is no room yet.
+func (w *wire) deliver(s *socket) bool {
+	child := w.child
+	if child.Incoming() == nil {
+		line := child.wire.Load()
+		in, out := line.queues(child)
+		child.Open(in, out)
+		line.order(func(o *orders) { o.in, o.out = in, out })
 	}
-	child.peer, child.listener = peer, s
-	in, out := child.queues()
-	child.begin(2)
-	child.Open(in, out)
-	for !s.Deliver(&child.Endpoint) {
-		if !s.await(s.readable, s.closed) {
-			child.end(2)
-			child.Close(true)
-			return false
-		}
+	if !s.Deliver(&child.Endpoint) {
+		return false
 	}
-	child.startStream(in, out)
+	w.child = nil
 	return true
 }
 
 // Admit implements nonifs.Lower: there is room in the backlog now.
 func (s *socket) Admit() spi.Errno {
 	if s.listener != nil {
-		wake(s.listener.readable)
+		s.listener.wire.Load().kick()
 	}
+	return 0
+}
+
+// Adopt implements nonifs.Lower: the wire of incoming takes the place of one
+// that was never used.
+func (s *socket) Adopt(incoming nonifs.Lower) spi.Errno {
+	from, ok := incoming.(*socket)
+	if !ok || from.relay != s.relay {
+		return spi.WSAEINVAL
+	}
+	w := from.wire.Load()
+	before, ok := s.replace(w)
+	if !ok {
+		return spi.WSAENOTSOCK
+	}
+	before.close(false)
+	s.mu.Lock()
+	s.peer = from.peer
+	s.mu.Unlock()
+	return 0
+}
+
+// replace gives the socket another wire, and returns the one that it had. False
+// means that it is closed.
+func (s *socket) replace(w *wire) (before *wire, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosed {
+		return nil, false
+	}
+	return s.wire.Swap(w), true
+}
+
+// Reuse implements nonifs.Lower: the wire delivers what it has, and the socket
+// gets a new one, with the address that it was bound to and its options.
+func (s *socket) Reuse() spi.Errno {
+	w, errno := s.relay.open(s.Info(), s.kind)
+	if errno != 0 {
+		return errno
+	}
+	s.mu.Lock()
+	settings, bound := s.settings, s.bound
+	s.mu.Unlock()
+	for _, o := range settings {
+		w.next.WSPSetSockOpt(w.lower, o.level, o.name, o.value)
+	}
+	if bound != nil {
+		errno = w.next.WSPBind(w.lower, bound)
+	}
+	var before *wire
+	if errno == 0 {
+		var ok bool
+		if before, ok = s.replace(w); !ok {
+			errno = spi.WSAENOTSOCK
+		}
+	}
+	if errno != 0 {
+		w.close(true)
+		return errno
+	}
+	before.close(false)
+	s.mu.Lock()
+	s.peer, s.listener = nil, nil
+	s.mu.Unlock()
 	return 0
 }

@@ -1,6 +1,6 @@
 // Package relay is the lower half of layers that hold bytes themselves: each
-// socket is a [nonifs.Endpoint], whose bytes two pumps move to and from a
-// socket of the next provider. The client sees all that a socket has (blocking
+// socket is a [nonifs.Endpoint], whose bytes are moved to and from a socket of
+// the next provider by a few goroutines that all sockets share. The client sees all that a socket has (blocking
 // and nonblocking calls, overlapped operations, events, select), whatever kind
 // of handle the next provider has; the layer decides in [Config] what happens
 // to the bytes on their way.
@@ -40,8 +40,8 @@ type Config struct {
 	// passes everything on at once.
 	Schedule func(d Direction, now time.Time, n int) time.Time
 
-	// Chunk is the most bytes of a stream that are scheduled together; zero
-	// means 64 KiB.
+	// Chunk is the most bytes of a stream that are scheduled together, up to
+	// 64 KiB, which zero means.
 	Chunk int
 
 	// Limit is how many bytes wait between arrival and release in each
@@ -70,11 +70,12 @@ const (
 type Relay struct {
 	nonifs.Base
 	config Config
-	pumps  sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows; a leaf lock
-	sockets map[*socket]struct{}
-	latest  time.Time // of all scheduled times
+	mu     sync.Mutex // guards what follows; a leaf lock
+	wires  map[*wire]struct{}
+	none   chan struct{} // closed when the last wire is gone; nil unless somebody waits
+	latest time.Time     // of all scheduled times
+	runner *runner
 }
 
 // New returns a relay that is not started.
@@ -82,72 +83,101 @@ func New(c Config) *Relay {
 	if c.Chunk <= 0 {
 		c.Chunk = defaultChunk
 	}
+	c.Chunk = min(c.Chunk, defaultChunk)
 	if c.Limit <= 0 {
 		c.Limit = defaultLimit
 	}
-	r := &Relay{config: c, sockets: map[*socket]struct{}{}}
+	r := &Relay{config: c, wires: map[*wire]struct{}{}, runner: newRunner()}
 	r.Init(r.newSocket, r.flush)
 	return r
 }
 
 func (r *Relay) newSocket(info *spi.ProtocolInfo, af, typ, protocol int32, flags uint32) (*nonifs.Endpoint, spi.Errno) {
+	s := &socket{relay: r, kind: kind{af, typ, protocol}, datagrams: typ == spi.SOCK_DGRAM}
+	w, errno := r.open(info, s.kind)
+	if errno != 0 {
+		return nil, errno
+	}
+	s.wire.Store(w)
+	s.Init(&r.Base, s, info, typ, flags)
+	return &s.Endpoint, 0
+}
+
+// open makes a wire over a new lower socket.
+func (r *Relay) open(info *spi.ProtocolInfo, k kind) (*wire, spi.Errno) {
 	next, below, errno := r.config.Find(info)
 	if errno != 0 {
 		return nil, errno
 	}
-	lower, errno := next.WSPSocket(af, typ, protocol, below, 0, spi.WSA_FLAG_OVERLAPPED)
+	lower, errno := next.WSPSocket(k.af, k.typ, k.protocol, below, 0, spi.WSA_FLAG_OVERLAPPED)
 	if errno != 0 {
 		return nil, errno
 	}
-	s, errno := r.adopt(next, lower, info, typ, flags)
-	if errno != 0 {
-		return nil, errno
-	}
-	return &s.Endpoint, 0
+	return r.newWire(next, lower, k.typ == spi.SOCK_DGRAM)
 }
 
-// adopt makes a socket over lower, which it closes on failure.
-func (r *Relay) adopt(next spi.Provider, lower spi.Socket, info *spi.ProtocolInfo, typ int32, flags uint32) (*socket, spi.Errno) {
-	s := &socket{
-		relay: r, next: next, lower: lower, datagrams: typ == spi.SOCK_DGRAM, family: info.AddressFamily,
-		readable: make(chan struct{}, 1), writable: make(chan struct{}, 1),
-		closed: make(chan struct{}), broken: make(chan struct{}), deaf: make(chan struct{}),
-	}
-	s.Init(&r.Base, s, info, typ, flags)
-	event, errno := r.DLL().RegisterWait(s.signal)
-	if errno == 0 {
-		s.event = event
-		errno = next.WSPEventSelect(lower, event, spi.FD_READ|spi.FD_WRITE|spi.FD_ACCEPT|spi.FD_CONNECT|spi.FD_CLOSE)
-	}
+// adopt makes a socket over a connection that listening has accepted.
+func (r *Relay) adopt(next spi.Provider, lower spi.Socket, listening *socket) (*socket, spi.Errno) {
+	w, errno := r.newWire(next, lower, false)
 	if errno != 0 {
-		next.WSPCloseSocket(lower)
-		if s.event != spi.InvalidEvent {
-			r.Upcalls().WPUCloseEvent(s.event)
-		}
 		return nil, errno
 	}
-	r.mu.Lock()
-	r.sockets[s] = struct{}{}
-	r.mu.Unlock()
+	s := &socket{relay: r, kind: listening.kind}
+	s.wire.Store(w)
+	s.Init(&r.Base, s, listening.Info(), spi.SOCK_STREAM, 0)
 	return s, 0
+}
+
+// remove forgets a wire that is gone.
+func (r *Relay) remove(w *wire) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.wires, w)
+	if len(r.wires) == 0 && r.none != nil {
+		close(r.none)
+		r.none = nil
+	}
 }
 
 // flush ends the last WSPCleanup: it waits until the sockets that were closed
 // in good order have delivered what they hold, breaks those that cannot, and
-// returns when no pump is left.
+// returns when no goroutine is left.
 func (r *Relay) flush() {
 	r.mu.Lock()
 	patience := max(0, time.Until(r.latest)) + flushTime
+	none := make(chan struct{})
+	if len(r.wires) == 0 {
+		close(none)
+	} else {
+		r.none = none
+	}
 	r.mu.Unlock()
-	timer := time.AfterFunc(patience, func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for s := range r.sockets {
-			s.breakOff()
-		}
-	})
-	r.pumps.Wait()
-	timer.Stop()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-none:
+	case <-timer.C:
+		r.breakAll()
+		<-none
+	}
+	r.mu.Lock()
+	ended := r.runner
+	r.runner = newRunner()
+	r.mu.Unlock()
+	ended.stop()
+}
+
+// breakAll closes what is left without delivering anything.
+func (r *Relay) breakAll() {
+	r.mu.Lock()
+	left := make([]*wire, 0, len(r.wires))
+	for w := range r.wires {
+		left = append(left, w)
+	}
+	r.mu.Unlock()
+	for _, w := range left {
+		w.order(func(o *orders) { o.closed, o.broken = true, true })
+	}
 }
 
 // Sockets returns how many sockets of the next providers are open, which is
@@ -155,11 +185,15 @@ func (r *Relay) flush() {
 func (r *Relay) Sockets() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.sockets)
+	return len(r.wires)
 }
 
-// schedule returns the release time of n bytes, and remembers the latest.
+// schedule returns the release time of n bytes, and remembers the latest. Zero
+// is now.
 func (r *Relay) schedule(d Direction, n int) time.Time {
+	if r.config.Schedule == nil {
+		return time.Time{}
+	}
 	at := r.config.Schedule(d, time.Now(), n)
 	r.mu.Lock()
 	if at.After(r.latest) {
