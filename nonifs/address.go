@@ -1,8 +1,7 @@
 package nonifs
 
 import (
-	"net/netip"
-
+	"upcall.dev/internal/addrtext"
 	"upcall.dev/spi"
 )
 
@@ -18,29 +17,18 @@ func AddressToString(addr []byte, buf []uint16, length *uint32) spi.Errno {
 	if !ok {
 		return spi.WSAEINVAL
 	}
-	text := a.String()
-	if a.Port() == 0 {
-		text = a.Addr().String()
-	}
-	return spi.CopyUTF16(text, buf, length)
+	return spi.CopyUTF16(addrtext.Format(a), buf, length)
 }
 
 // StringToAddress is the inverse of [AddressToString]; a missing port is zero.
-// WSAEFAULT (addrLen is what is needed), WSAEINVAL.
+// For IPv4 it also takes the forms of inet_addr. WSAEFAULT (addrLen is what is
+// needed), WSAEINVAL.
 func StringToAddress(str []uint16, af int32, addr []byte, addrLen *int32) spi.Errno {
 	if addrLen == nil {
 		return spi.WSAEFAULT
 	}
-	text := spi.UTF16ToString(str)
-	a, err := netip.ParseAddrPort(text)
-	if err != nil {
-		ip, err := netip.ParseAddr(text)
-		if err != nil {
-			return spi.WSAEINVAL
-		}
-		a = netip.AddrPortFrom(ip, 0)
-	}
-	if a.Addr().Is4() != (af == spi.AF_INET) || a.Addr().Is6() != (af == spi.AF_INET6) {
+	a, ok := addrtext.Parse(spi.UTF16ToString(str), af)
+	if !ok {
 		return spi.WSAEINVAL
 	}
 	return spi.StoreAddress(spi.SockaddrFrom(a), addr, addrLen)

@@ -1,6 +1,12 @@
 package ws2
 
-import "testing"
+import (
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"strings"
+	"testing"
+)
 
 func TestInetAddr(t *testing.T) {
 	for text, want := range map[string]uint32{
@@ -27,4 +33,47 @@ func FuzzInetAddr(f *testing.F) {
 			t.Errorf("%q: %#x is not what %s parses to", text, a, InetNtoa(a))
 		}
 	})
+}
+
+// inet_addr agrees with the C library on what is an address.
+func TestInetAddrAsTheCLibrary(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3, which calls inet_aton of the C library, is not installed")
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	parts := []string{"0", "1", "08", "017", "0x1f", "0X", "255", "256", "65536", "4294967295", "4294967296", "", "x", "1 ", "-1", "+1"}
+	var texts []string
+	for range 2000 {
+		n := 1 + random.IntN(5)
+		some := make([]string, n)
+		for i := range some {
+			some[i] = parts[random.IntN(len(parts))]
+		}
+		texts = append(texts, strings.Join(some, "."))
+	}
+	const program = `
+import socket, sys
+for line in sys.stdin.read().split("\n"):
+    try:
+        print(socket.inet_aton(line).hex())
+    except OSError:
+        print("none")
+`
+	command := exec.Command(python, "-c", program)
+	command.Stdin = strings.NewReader(strings.Join(texts, "\n"))
+	out, err := command.Output()
+	if err != nil {
+		t.Skip("python3 does not run: ", err)
+	}
+	answers := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(answers) != len(texts) {
+		t.Fatalf("%d answers to %d questions", len(answers), len(texts))
+	}
+	for i, text := range texts {
+		got := fmt.Sprintf("%08x", Ntohl(InetAddr(text)))
+		if got != answers[i] && !(answers[i] == "none" && got == "ffffffff") {
+			t.Errorf("%q: %s, the C library has %s", text, got, answers[i])
+		}
+	}
 }
