@@ -8,7 +8,7 @@ import (
 )
 
 // Exports returns what providers reach by linking with the DLL.
-func (d *DLL) Exports() spi.DLL { return exports{dll: d} }
+func (d *DLL) Exports() spi.DLL { return &exports{dll: d} }
 
 // exports is what one start of a provider receives; it hands it down its chain.
 type exports struct {
@@ -17,7 +17,7 @@ type exports struct {
 }
 
 // WPUCompleteOverlappedRequest is with the other upcalls, in upcalls.go.
-func (x exports) WPUCompleteOverlappedRequest(s spi.Socket, ov *spi.Overlapped, status spi.Errno, transferred uint32) spi.Errno {
+func (x *exports) WPUCompleteOverlappedRequest(s spi.Socket, ov *spi.Overlapped, status spi.Errno, transferred uint32) spi.Errno {
 	e := x.dll.wpuCompleteOverlappedRequest(s, ov, status, transferred)
 	if x.dll.stats != nil {
 		x.dll.stats[completeOverlappedRequest].count(e == 0)
@@ -27,7 +27,7 @@ func (x exports) WPUCompleteOverlappedRequest(s spi.Socket, ov *spi.Overlapped, 
 
 // WSCEnumProtocols returns the entries of the catalog that this start-up read;
 // none when there is no start-up.
-func (x exports) WSCEnumProtocols() []spi.ProtocolInfo {
+func (x *exports) WSCEnumProtocols() []spi.ProtocolInfo {
 	r := x.dll.current.Load()
 	if r == nil {
 		return nil
@@ -40,7 +40,7 @@ func (x exports) WSCEnumProtocols() []spi.ProtocolInfo {
 }
 
 // LoadProvider loads a provider for a layer above it.
-func (x exports) LoadProvider(id spi.GUID, path string) (spi.StartupFunc, spi.Errno) {
+func (x *exports) LoadProvider(id spi.GUID, path string) (spi.StartupFunc, spi.Errno) {
 	startup, err := x.dll.load(id, path)
 	if err != nil {
 		x.trail.note(x.dll, providerName(path), fmt.Errorf("cannot be loaded: %w", err))
@@ -63,7 +63,7 @@ func (x exports) LoadProvider(id spi.GUID, path string) (spi.StartupFunc, spi.Er
 }
 
 // RegisterWait makes an event that calls signal each time it is set.
-func (x exports) RegisterWait(signal func()) (spi.Event, spi.Errno) {
+func (x *exports) RegisterWait(signal func()) (spi.Event, spi.Errno) {
 	if signal == nil {
 		return spi.InvalidEvent, spi.WSAEFAULT
 	}
@@ -71,7 +71,7 @@ func (x exports) RegisterWait(signal func()) (spi.Event, spi.Errno) {
 }
 
 // WaitForEvent waits for one event, not alertably.
-func (x exports) WaitForEvent(ev spi.Event, milliseconds uint32) uint32 {
+func (x *exports) WaitForEvent(ev spi.Event, milliseconds uint32) uint32 {
 	e := x.dll.event(ev)
 	if e == nil {
 		return spi.WSA_WAIT_FAILED

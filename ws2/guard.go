@@ -30,7 +30,7 @@ func (d *DLL) guardStartup(name string, startup spi.StartupFunc) spi.StartupFunc
 		defer func() {
 			if v := recover(); v != nil {
 				inner, e = nil, spi.WSAEPROVIDERFAILEDINIT
-				if x, ok := dll.(exports); ok {
+				if x, ok := dll.(*exports); ok {
 					x.trail.note(d, name, fmt.Errorf("panicked in WSPStartup: %v", v))
 				}
 				complain.once(d, fmt.Sprintf("provider %s panicked in WSPStartup: %v", name, v), string(debug.Stack()))

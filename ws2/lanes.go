@@ -104,7 +104,7 @@ func (l *lane) to(root *association) *association {
 
 // CompletionPort returns where the packets of a handle's operations go, nil if
 // nowhere, or if the port is closed.
-func (x exports) CompletionPort(s spi.Socket) spi.CompletionPort {
+func (x *exports) CompletionPort(s spi.Socket) spi.CompletionPort {
 	if sock := x.dll.handles.find(s); sock != nil {
 		if a := x.dll.association(sock); a != nil && !a.port.Closed() {
 			return a
@@ -114,7 +114,7 @@ func (x exports) CompletionPort(s spi.Socket) spi.CompletionPort {
 }
 
 // CompleteWith makes a layer see the packets of a socket below.
-func (x exports) CompleteWith(lower, upper spi.Socket, complete func(spi.Completion)) spi.Errno {
+func (x *exports) CompleteWith(lower, upper spi.Socket, complete func(spi.Completion)) spi.Errno {
 	above := x.dll.handles.nonIFS.Get(uintptr(upper))
 	below := x.dll.handles.find(lower)
 	switch {

@@ -164,7 +164,7 @@ func (p *provider) startUp(e *entry) (spi.Provider, error) {
 	info := e.ProtocolInfo
 	start := new(trail)
 	defer start.end()
-	inner, code := startup(spi.Version22, &data, &info, p.dll.table, exports{p.dll, start})
+	inner, code := startup(spi.Version22, &data, &info, p.dll.table, &exports{p.dll, start})
 	if code != 0 {
 		err := start.cause(p.name)
 		if err == nil {
