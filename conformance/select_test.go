@@ -19,10 +19,14 @@ func TestBehaviour095_SelectRefusals(t *testing.T) {
 		_, err = c.Select(spi.NewFDSet(), spi.NewFDSet(), spi.NewFDSet(), &now)
 		c.want(err, spi.WSAEINVAL)
 		s := c.tcp()
+		ready, _ := c.pair()
 		for _, bad := range []spi.Timeval{{Sec: -1}, {Usec: -1}} {
 			_, err = c.Select(spi.NewFDSet(s), nil, nil, &bad)
 			c.want(err, spi.WSAEINVAL)
 		}
+		more := spi.Timeval{Usec: 1_000_000} // is a second
+		_, err = c.Select(nil, spi.NewFDSet(ready), nil, &more)
+		c.ok(err)
 		closed := c.tcp()
 		c.ok(c.CloseSocket(closed))
 		for _, bad := range []spi.Socket{spi.InvalidSocket, 1 << 40, 99999, closed} {

@@ -30,7 +30,7 @@ const (
 // WSAENOBUFS (more than MaxSelect), WSAEINTR.
 // A socket that is closed meanwhile gives WSAENOTSOCK.
 func (b *Base) WSPSelect(read, write, except *spi.FDSet, timeout *spi.Timeval) (int32, spi.Errno) {
-	if timeout != nil && (timeout.Sec < 0 || timeout.Usec < 0 || timeout.Usec > 999999) {
+	if timeout != nil && (timeout.Sec < 0 || timeout.Usec < 0) {
 		return 0, spi.WSAEINVAL
 	}
 	total := len(read.Sockets()) + len(write.Sockets()) + len(except.Sockets())

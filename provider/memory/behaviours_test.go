@@ -34,7 +34,7 @@ func TestBehaviour095_SelectRefusesBadArguments(t *testing.T) {
 		want(t, err, spi.WSAEINVAL)
 		_, err = th.Select(spi.NewFDSet(), nil, nil, nil)
 		want(t, err, spi.WSAEINVAL)
-		for _, timeout := range []spi.Timeval{{Sec: -1}, {Usec: -1}, {Usec: 1_000_000}} {
+		for _, timeout := range []spi.Timeval{{Sec: -1}, {Usec: -1}} {
 			_, err = th.Select(spi.NewFDSet(s), nil, nil, &timeout)
 			want(t, err, spi.WSAEINVAL)
 		}
