@@ -98,7 +98,7 @@ func TestBehaviour104_CallsInTheHook(t *testing.T) {
 			if !c.WSAIsBlocking() {
 				c.Error("WSAIsBlocking is FALSE")
 			}
-			_, err := c.Thread.Send(a, []byte("x"), 0)
+			_, err := c.Send(a, []byte("x"), 0)
 			c.want(err, spi.WSAEINPROGRESS)
 			_, err = c.Socket(spi.AF_INET, spi.SOCK_STREAM, 0)
 			c.want(err, spi.WSAEINPROGRESS)

@@ -120,9 +120,6 @@ func (c *client) end(s spi.Socket) {
 // readable waits until select finds s readable.
 func (c *client) readable(s spi.Socket) { c.Helper(); c.selected(spi.NewFDSet(s), nil, nil) }
 
-// writable waits until select finds s writable.
-func (c *client) writable(s spi.Socket) { c.Helper(); c.selected(nil, spi.NewFDSet(s), nil) }
-
 func (c *client) selected(read, write, except *spi.FDSet) {
 	c.Helper()
 	n, err := c.Select(read, write, except, &spi.Timeval{Sec: int32(patience / time.Second)})
@@ -176,11 +173,6 @@ func (c *client) option(s spi.Socket, level, name int32) uint32 {
 	n := int32(len(b))
 	c.ok(c.GetSockOpt(s, level, name, b[:], &n))
 	return binary.NativeEndian.Uint32(b[:])
-}
-
-func (c *client) setOption(s spi.Socket, level, name int32, v uint32) {
-	c.Helper()
-	c.ok(c.SetSockOpt(s, level, name, binary.NativeEndian.AppendUint32(nil, v)))
 }
 
 // linger sets SO_LINGER to wait for seconds.

@@ -110,13 +110,13 @@ func TestBehaviour119_BeforeStartup(t *testing.T) {
 		c.ok(c.WSACleanup())
 		_, err := c.Socket(spi.AF_INET, spi.SOCK_STREAM, 0)
 		c.want(err, spi.WSANOTINITIALISED)
-		_, err = c.Thread.Send(a, []byte("x"), 0)
+		_, err = c.Send(a, []byte("x"), 0)
 		c.want(err, spi.WSANOTINITIALISED)
 		_, err = c.Select(spi.NewFDSet(a), nil, nil, &now)
 		c.want(err, spi.WSANOTINITIALISED)
 		c.want(c.CloseSocket(a), spi.WSANOTINITIALISED)
 		c.restart()
-		_, err = c.Thread.Send(a, []byte("x"), 0)
+		_, err = c.Send(a, []byte("x"), 0)
 		c.want(err, spi.WSAENOTSOCK) // the cleanup has closed it
 	})
 }
