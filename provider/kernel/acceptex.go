@@ -49,7 +49,7 @@ func (p *provider) acceptEx(listen, accept spi.Socket, out []byte, receiveLen, l
 	case ov == nil, localLen < room, remoteLen < room,
 		uint64(len(out)) < uint64(receiveLen)+uint64(localLen)+uint64(remoteLen):
 		return spi.WSAEFAULT
-	case d.kind != a.kind, !d.listening(), a.bound(), connected(a.fd), a.listening():
+	case d.kind != a.kind, !d.listening(), a.used():
 		return spi.WSAEINVAL
 	}
 	home := d.queues()
@@ -73,6 +73,10 @@ func (d *descriptor) listening() bool {
 	on, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	return on != 0
 }
+
+// used reports whether a stream socket has an address or a peer. Only AF_UNIX
+// has peers without an address.
+func (d *descriptor) used() bool { return d.bound() || d.kind == unixStream && connected(d.fd) }
 
 // attempt implements job.
 func (j *acceptJob) attempt(o *operations, op *operation) (uint32, spi.Errno) {
@@ -112,7 +116,7 @@ func (j *acceptJob) install(d *descriptor, c connection) spi.Errno {
 		return spi.WSA_OPERATION_ABORTED
 	}
 	defer a.release()
-	if a.bound() || connected(a.fd) { // meanwhile
+	if a.used() { // meanwhile
 		d.putBack(c)
 		return spi.WSAEINVAL
 	}

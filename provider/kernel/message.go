@@ -142,7 +142,5 @@ func (p *provider) sendMsg(s spi.Socket, msg *spi.Msg, flags uint32, sent *uint3
 	}
 	op.sending, op.to = x, to
 	op.out = op.own(bufs)
-	e = o.start(&o.sends, op, sent, nil)
-	d.reenable(spi.FD_WRITE, e)
-	return e
+	return o.startSend(op, sent)
 }

@@ -118,8 +118,10 @@ func (o *operations) give(op *operation) {
 // the client: by its routine, or its event and then a packet. It gives op up.
 func (o *operations) finish(op *operation, status spi.Errno, flags uint32, indicate bool) {
 	ov, p := op.ov, op.through.p
-	if j, ok := op.job.(interface{ ended() }); ok {
-		j.ended() // the client may use both sockets once ov is complete
+	if op.job != nil {
+		if j, ok := op.job.(interface{ ended() }); ok {
+			j.ended() // the client may use both sockets once ov is complete
+		}
 	}
 	ov.Offset, ov.OffsetHigh = flags, uint32(status)
 	event := ov.HEvent.Untagged() // the client may reuse ov once it is complete

@@ -112,7 +112,13 @@ func (d *descriptor) sendOverlapped(x *sending, to *sockaddr, sent *uint32, flag
 		name := *to
 		op.to = &name
 	}
-	e = o.start(&o.sends, op, sent, nil)
+	return o.startSend(op, sent)
+}
+
+// startSend is start for a send.
+func (o *operations) startSend(op *operation, sent *uint32) spi.Errno {
+	d := op.through
+	e := o.start(&o.sends, op, sent, nil)
 	if e == spi.WSA_IO_PENDING { // there was no room
 		d.reenable(spi.FD_WRITE, spi.WSAEWOULDBLOCK)
 	}

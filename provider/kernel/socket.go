@@ -343,6 +343,8 @@ func (d *descriptor) blocking() bool {
 	if d.has(fNonblocking) && !d.has(fOutside) {
 		return false
 	}
+	d.mu.Lock() // sendFile changes it for a moment
+	defer d.mu.Unlock()
 	nonblocking, err := isNonblocking(d.fd)
 	return err == nil && !nonblocking
 }
