@@ -177,6 +177,7 @@ func (t *Thread) WSACleanup() error {
 	d.life.change()
 	d.notifications.closeAll()
 	d.retireNames(r)
+	d.strays.wait()
 	for _, p := range r.providers {
 		p.retire()
 	}

@@ -1,6 +1,7 @@
 package port
 
 import (
+	"math"
 	"time"
 
 	"upcall.dev/internal/slot"
@@ -13,6 +14,12 @@ const fairness = 256
 
 // pollOnce is a deadline that has passed.
 var pollOnce = time.Unix(0, 0)
+
+// hasPassed reports whether the time of a deadline has come; that of the zero
+// time never does.
+func hasPassed(deadline time.Time) bool {
+	return !deadline.IsZero() && (deadline.Equal(pollOnce) || !time.Now().Before(deadline))
+}
 
 // watch is one watched descriptor.
 type watch struct {
@@ -27,15 +34,23 @@ func (p *Port) mayLead() bool { return p.poller != nil && p.leader == nil }
 
 // lead waits for descriptors and goes on with their operations until there are
 // packets that w may take, w is interrupted, the port is closed, or the
-// deadline passes, which it reports. It goes no further than room packets: the
-// other descriptors that are ready wait for the next leader, mostly w again,
-// since memory is warmest for who deals with one thing after the other. The
-// caller holds mu when it calls and when it gets back; w leads in between.
+// deadline passes, which it reports.
+//
+// While w is the only worker it goes no further than room packets: the other
+// descriptors that are ready wait until it leads again, since memory is warmest
+// for who deals with one thing after the other. Where there are others it goes
+// on with all, so that they find packets in the queue when they come, and the
+// clock sees what nobody comes for.
+//
+// The caller holds mu when it calls and when it gets back; w leads in between.
 func (p *Port) lead(w *Worker, deadline time.Time, room int) (expired bool) {
 	p.leader = w
 	po := p.poller
 	for {
 		looks := !po.more()
+		if p.last != nil || p.working > 0 {
+			room = math.MaxInt
+		}
 		p.called = false
 		po.asleep.Store(looks)
 		p.unlock()
@@ -57,7 +72,7 @@ func (p *Port) lead(w *Worker, deadline time.Time, room int) (expired bool) {
 		if p.queue.len > 0 && p.working < p.concurrency || w.interrupted() {
 			break
 		}
-		if !po.more() && looks && (deadline == pollOnce || !deadline.IsZero() && !time.Now().Before(deadline)) {
+		if !po.more() && looks && hasPassed(deadline) {
 			expired = true
 			break
 		}

@@ -109,7 +109,7 @@ func millisecondsUntil(deadline time.Time) int {
 	if deadline.IsZero() {
 		return -1
 	}
-	if deadline == pollOnce {
+	if deadline.Equal(pollOnce) {
 		return 0
 	}
 	left := time.Until(deadline)

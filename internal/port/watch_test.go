@@ -23,7 +23,6 @@ type pipeEnd struct {
 	t       testing.TB
 	fd, to  int
 	id      uintptr
-	busy    atomic.Bool
 	inReady atomic.Int32
 	orphans atomic.Int32
 	reads   atomic.Int64
@@ -192,6 +191,45 @@ func TestDescriptorsThatAreLeft(t *testing.T) {
 	get(t, p, nil, 0, Packet{Bytes: pipes - 1, Key: pipes - 1})
 	if _, result := p.Get(v, 0); result != TimedOut {
 		t.Errorf("result %v", result)
+	}
+}
+
+// TestEverythingReadyIsShared: where a worker sleeps, the one that leads goes on
+// with all that is ready, so that the clock can bring the sleeper in.
+func TestEverythingReadyIsShared(t *testing.T) {
+	p := New(2, nil)
+	const pipes = 4
+	ends := make([]*pipeEnd, pipes)
+	for i := range ends {
+		ends[i] = newPipe(t)
+		ends[i].watch(p, uintptr(i), nil)
+	}
+	both := make(chan struct{}, pipes)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			w := NewWorker()
+			defer w.Leave()
+			for {
+				if _, result := p.Get(w, Infinite); result == Closed {
+					return
+				}
+				both <- struct{}{}
+			}
+		})
+	}
+	p.untilLed()
+	p.untilWaiting(1)
+	for _, e := range ends {
+		e.write(1)
+	}
+	for range pipes {
+		<-both
+	}
+	p.Close()
+	wg.Wait()
+	if p.poller.more() {
+		t.Error("a descriptor was left")
 	}
 }
 
