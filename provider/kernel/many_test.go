@@ -108,6 +108,72 @@ func TestBehaviour096_SelectWaitsForManySockets(t *testing.T) {
 	})
 }
 
+// One that is no socket among very many: nothing is changed.
+func TestBehaviour095_NoSocketAmongMany(t *testing.T) {
+	each(t, datagrams, func(t *testing.T, th *ws2.Thread, f family) {
+		all, _ := many(t, th, f, crowd)
+		read, write := spi.NewFDSet(all...), spi.NewFDSet(append(all[:crowd:crowd], 1<<30)...)
+		_, err := th.Select(read, write, nil, nil)
+		want(t, err, spi.WSAENOTSOCK)
+		if read.Count != crowd || write.Count != crowd+1 {
+			t.Errorf("a select that fails leaves %d and %d sockets", read.Count, write.Count)
+		}
+		_, err = th.Select(read, nil, nil, &spi.Timeval{Usec: -1})
+		want(t, err, spi.WSAEINVAL)
+	})
+}
+
+// Attempts to connect, half of which fail, among many sockets.
+func TestBehaviour099_ConnectAmongMany(t *testing.T) {
+	each(t, internet, func(t *testing.T, th *ws2.Thread, f family) {
+		all, _ := many(t, th, f, crowd)
+		_, name := listen(t, th, f)
+		gone, nobody := listen(t, th, f)
+		ok(t, th.CloseSocket(gone))
+		var succeed, fail []spi.Socket
+		for i := range 12 {
+			c := stream(t, th, f)
+			nonblocking(t, th, c, 1)
+			to := name
+			if i%2 == 0 {
+				to = nobody
+				fail = append(fail, c)
+			} else {
+				succeed = append(succeed, c)
+			}
+			want(t, th.Connect(c, to), spi.WSAEWOULDBLOCK)
+			all = append(all, c)
+		}
+		for range 1000 {
+			read, write, except := spi.NewFDSet(all...), spi.NewFDSet(all[crowd:]...), spi.NewFDSet(all...)
+			n, err := th.Select(read, write, except, nil)
+			ok(t, err)
+			if n < len(succeed)+len(fail) {
+				continue // some are still on their way
+			}
+			expect(t, "read", read)
+			expect(t, "write", write, succeed...)
+			expect(t, "except", except, fail...)
+			return
+		}
+		t.Error("the attempts do not end")
+	})
+}
+
+func TestBehaviour100_PollingManyCallsNoHook(t *testing.T) {
+	calls := 0
+	th := hooked(t, func(*ws2.Thread) bool { calls++; return false })
+	all, _ := many(t, th, ipv4, crowd)
+	set := spi.NewFDSet(all...)
+	if n, err := th.Select(set, nil, nil, &spi.Timeval{}); n != 0 || err != nil || calls != 0 || set.Count != 0 {
+		t.Errorf("select gives %d, %v after %d runs of the hook", n, err, calls)
+	}
+	set = spi.NewFDSet(all...)
+	if n, err := th.Select(set, nil, nil, &spi.Timeval{Usec: 30_000}); n != 0 || err != nil || calls == 0 {
+		t.Errorf("select gives %d, %v after %d runs of the hook", n, err, calls)
+	}
+}
+
 func TestPollManySockets(t *testing.T) {
 	each(t, datagrams, func(t *testing.T, th *ws2.Thread, f family) {
 		all, names := many(t, th, f, crowd)
