@@ -68,17 +68,17 @@ func (p *Provider) changed(changer Changer) {
 	serial := changer.Serial()
 	for _, s := range p.searches.All() {
 		if s.outdated(serial) {
-			s.mu.Lock()
 			s.tell(0)
-			s.mu.Unlock()
 		}
 	}
 }
 
-// tell completes what is pending. The caller holds mu.
+// tell completes what is pending.
 func (s *search) tell(status spi.Errno) {
+	s.mu.Lock()
 	pending := s.pending
 	s.pending = nil
+	s.mu.Unlock()
 	if len(pending) == 0 {
 		return
 	}

@@ -52,7 +52,7 @@ type Provider struct {
 	nameSpace uint32
 	searches  *slot.Table[search]
 
-	mu     sync.Mutex // guards the rest; may be taken under a search's lock
+	mu     sync.Mutex // a leaf lock; guards the rest
 	starts int
 	host   spi.NSPHost
 	ctx    context.Context // of the present start; nil if there is none

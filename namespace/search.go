@@ -28,7 +28,7 @@ type search struct {
 	answer Answer    // written in once
 	failed spi.Errno // written in once
 
-	mu      sync.Mutex // guards the rest; NSPHost.Notify is called under it
+	mu      sync.Mutex // a leaf lock; guards the rest
 	at      int        // the next result
 	ended   bool
 	serial  uint64 // of the namespace when the search began
@@ -82,7 +82,7 @@ func (s *search) search() {
 func (s *search) end() {
 	s.cancel()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.ended = true
+	s.mu.Unlock()
 	s.tell(spi.WSA_OPERATION_ABORTED)
 }

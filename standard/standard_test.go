@@ -20,6 +20,23 @@ func TestStandardSet(t *testing.T) {
 	}
 }
 
+// Names come from the hosts file first, then from DNS.
+func TestStandardNamespaces(t *testing.T) {
+	var paths []string
+	c := catalog.Default()
+	for _, n := range c.Namespaces() {
+		paths = append(paths, n.Path)
+	}
+	if want := []string{"go:hosts", "go:dns"}; !slices.Equal(paths, want) {
+		t.Errorf("installed %v, want %v", paths, want)
+	}
+	for _, d := range spi.NamespaceDrivers() {
+		if d.Summary == "" {
+			t.Errorf("%s has no summary", d.Name)
+		}
+	}
+}
+
 // TestEveryLayerOverEveryBase composes each layer with its defaults.
 func TestEveryLayerOverEveryBase(t *testing.T) {
 	for _, d := range spi.Drivers() {

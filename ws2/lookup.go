@@ -75,12 +75,12 @@ func (d *DLL) beginLookup(providers []*nameProvider, query *spi.QuerySet, flags 
 	if len(l.parts) == 0 {
 		return 0, nil, failure
 	}
-	handle, ok := d.names.lookups.Insert(l, 0)
-	if !ok {
+	handle, e := d.names.add(l)
+	if e != 0 {
 		l.end()
-		return 0, nil, spi.WSA_NOT_ENOUGH_MEMORY.Err()
+		return 0, nil, e.Err()
 	}
-	return spi.Lookup(handle), l, nil
+	return handle, l, nil
 }
 
 func (p *nameProvider) begin(query *spi.QuerySet, flags uint32) (spi.Lookup, error) {

@@ -27,7 +27,7 @@ type nameTable struct {
 	lookups *slot.Table[lookup] // in progress, the DLL's own included
 	async   *slot.Table[asyncRequest]
 
-	mu    sync.Mutex // a leaf lock; guards ended and the adding to tasks
+	mu    sync.Mutex // guards ended, and adding to lookups and tasks; only the table is called under it
 	ended bool       // the last WSACleanup has begun
 	tasks sync.WaitGroup
 }
@@ -42,6 +42,21 @@ func (n *nameTable) begin() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ended = false
+}
+
+// add gives a lookup a handle. WSANOTINITIALISED (the last WSACleanup of its
+// start-up has begun), WSA_NOT_ENOUGH_MEMORY.
+func (n *nameTable) add(l *lookup) (spi.Lookup, spi.Errno) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ended || l.parts[0].provider.state.Load() != ready {
+		return 0, spi.WSANOTINITIALISED
+	}
+	handle, ok := n.lookups.Insert(l, 0)
+	if !ok {
+		return 0, spi.WSA_NOT_ENOUGH_MEMORY
+	}
+	return spi.Lookup(handle), 0
 }
 
 // run calls task on a goroutine that end waits for. It reports false when the
