@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -73,7 +74,9 @@ func drive(name string, size, connections int) (d driven, err error) {
 			return d, err
 		}
 		cmd = exec.Command(self)
-		cmd.Env = append(os.Environ(), serverVariable+"="+name)
+		// As many as without a processor of its own: with one, the scheduler has
+		// nowhere to park what a system call interrupts.
+		cmd.Env = append(os.Environ(), serverVariable+"="+name, "GOMAXPROCS="+strconv.Itoa(runtime.GOMAXPROCS(0)))
 	} else {
 		path, err := compiled.path(name)
 		if err != nil {
