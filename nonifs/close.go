@@ -142,9 +142,9 @@ func (e *Endpoint) end(match func(*op) bool) bool {
 		}
 	}
 	e.mu.Unlock()
-	any := done.head != nil
+	found := done.head != nil
 	done.tell()
-	return any
+	return found
 }
 
 // end takes the operations that match.

@@ -13,8 +13,8 @@
 //     comes back on the thread that dequeues from that port, through any number
 //     of Layers; else on the one goroutine that a Layer has.
 //   - A layer that holds the bytes between its client and a socket of the next
-//     provider moves them with goroutines between that socket and the [Queue]s
-//     of an Endpoint; package upcall.dev/layer/relay does.
+//     provider moves them between that socket and the [Queue]s of an Endpoint,
+//     at whose other ends it has a [Pump]; package upcall.dev/layer/relay does.
 //   - All stand on [Handles] (the mapping between handles and objects, with
 //     the deferred close) and [Host] (upcalls, blocking calls, and the
 //     protocol of overlapped completion), which a provider of another shape can

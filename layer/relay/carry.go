@@ -9,10 +9,10 @@ import (
 
 // carry moves bytes in both directions, and returns when the next ones may go
 // on.
-func (w *wire) carry(o orders, scratch []byte) (at time.Time) {
+func (w *wire) carry(o orders, x *scratch) (at time.Time) {
 	for range rounds {
-		moved := w.moveUp(o.out, scratch)
-		if w.moveDown(o, scratch) || moved {
+		moved := w.moveUp(o.out, x)
+		if w.moveDown(o, x) || moved {
 			continue
 		}
 		if w.up.head != nil && w.writable {
@@ -29,7 +29,7 @@ func (w *wire) carry(o orders, scratch []byte) (at time.Time) {
 
 // moveUp moves from the client's queue to the lower socket, and reports whether
 // it moved anything.
-func (w *wire) moveUp(q *nonifs.Queue, scratch []byte) (moved bool) {
+func (w *wire) moveUp(q *nonifs.Queue, x *scratch) (moved bool) {
 	h := &w.up
 	if h.over {
 		return false
@@ -47,7 +47,7 @@ func (w *wire) moveUp(q *nonifs.Queue, scratch []byte) (moved bool) {
 			h.clear()
 			return true
 		}
-		n, errno := w.sendLower(p.address(), p.data())
+		n, errno := w.sendLower(x, p.address(), p.data())
 		p.advance(n)
 		moved = moved || n > 0
 		if errno == spi.WSAEWOULDBLOCK {
@@ -67,8 +67,7 @@ func (w *wire) moveUp(q *nonifs.Queue, scratch []byte) (moved bool) {
 	}
 	var n, addressLen int
 	var errno spi.Errno
-	address := scratch[:spi.SizeofSockaddrStorage]
-	data := scratch[spi.SizeofSockaddrStorage:]
+	address, data := x.address[:], x.data[:]
 	if w.datagrams {
 		n, addressLen, errno = q.TryReadDatagram(data, address)
 	} else {
@@ -88,7 +87,7 @@ func (w *wire) moveUp(q *nonifs.Queue, scratch []byte) (moved bool) {
 	}
 	release := w.relay.schedule(Up, n)
 	if h.head == nil && w.writable && (release.IsZero() || !release.After(time.Now())) {
-		sent, errno := w.sendLower(address[:addressLen], data[:n])
+		sent, errno := w.sendLower(x, address[:addressLen], data[:n])
 		if errno == 0 {
 			return true
 		}
@@ -130,7 +129,7 @@ func (w *wire) breakQueues(errno spi.Errno) {
 }
 
 // moveDown moves from the lower socket to the client's queue.
-func (w *wire) moveDown(o orders, scratch []byte) (moved bool) {
+func (w *wire) moveDown(o orders, x *scratch) (moved bool) {
 	h := &w.down
 	if h.over {
 		return false
@@ -173,9 +172,8 @@ func (w *wire) moveDown(o orders, scratch []byte) (moved bool) {
 	if h.ended || room <= 0 || !w.readable {
 		return moved
 	}
-	address := scratch[:spi.SizeofSockaddrStorage]
-	data := scratch[spi.SizeofSockaddrStorage:][:room]
-	n, addressLen, errno := w.receiveLower(address, data)
+	address, data := x.address[:], x.data[:room]
+	n, addressLen, errno := w.receiveLower(x, data)
 	switch {
 	case errno == spi.WSAEWOULDBLOCK:
 		w.readable = false
@@ -227,14 +225,13 @@ func (w *wire) roomForClient() {
 
 // sendLower gives bytes, or a datagram, to the lower socket. What goes wrong
 // with a datagram is lost with it.
-func (w *wire) sendLower(address, data []byte) (sent int, errno spi.Errno) {
-	bufs := [1]spi.Buf{spi.NewBuf(data)}
+func (w *wire) sendLower(x *scratch, address, data []byte) (sent int, errno spi.Errno) {
+	x.bufs[0] = spi.NewBuf(data)
 	for {
-		var n uint32
 		if w.datagrams && len(address) > len(toPeer) {
-			errno = w.next.WSPSendTo(w.lower, bufs[:], &n, 0, address, nil, nil, nil)
+			errno = w.next.WSPSendTo(w.lower, x.bufs[:], &x.n, 0, address, nil, nil, nil)
 		} else {
-			errno = w.next.WSPSend(w.lower, bufs[:], &n, 0, nil, nil, nil)
+			errno = w.next.WSPSend(w.lower, x.bufs[:], &x.n, 0, nil, nil, nil)
 		}
 		switch {
 		case errno == spi.WSAEINTR:
@@ -244,29 +241,28 @@ func (w *wire) sendLower(address, data []byte) (sent int, errno spi.Errno) {
 		case w.datagrams || errno != 0:
 			return sent, errno
 		}
-		sent += min(int(n), len(data)-sent)
+		sent += min(int(x.n), len(data)-sent)
 		if sent == len(data) {
 			return sent, 0
 		}
-		bufs[0] = spi.NewBuf(data[sent:])
+		x.bufs[0] = spi.NewBuf(data[sent:])
 	}
 }
 
 // receiveLower takes bytes, or a datagram, from the lower socket.
-func (w *wire) receiveLower(address, data []byte) (n, addressLen int, errno spi.Errno) {
-	bufs := [1]spi.Buf{spi.NewBuf(data)}
-	var received, flags uint32
+func (w *wire) receiveLower(x *scratch, data []byte) (n, addressLen int, errno spi.Errno) {
+	x.bufs[0], x.flags = spi.NewBuf(data), 0
 	if !w.datagrams {
-		errno = w.next.WSPRecv(w.lower, bufs[:], &received, &flags, nil, nil, nil)
-		return min(int(received), len(data)), 0, errno
+		errno = w.next.WSPRecv(w.lower, x.bufs[:], &x.n, &x.flags, nil, nil, nil)
+		return min(int(x.n), len(data)), 0, errno
 	}
-	length := int32(len(address))
-	errno = w.next.WSPRecvFrom(w.lower, bufs[:], &received, &flags, address, &length, nil, nil, nil)
+	x.length = int32(len(x.address))
+	errno = w.next.WSPRecvFrom(w.lower, x.bufs[:], &x.n, &x.flags, x.address[:], &x.length, nil, nil, nil)
 	switch errno {
 	case spi.WSAEMSGSIZE:
 		errno = 0
 	case spi.WSAECONNRESET, spi.WSAENETRESET: // about a datagram sent before
 		errno = spi.WSAEINTR
 	}
-	return min(int(received), len(data)), max(0, min(int(length), len(address))), errno
+	return min(int(x.n), len(data)), max(0, min(int(x.length), len(x.address))), errno
 }

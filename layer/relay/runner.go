@@ -51,14 +51,14 @@ func (r *runner) push(w *wire) {
 }
 
 func (r *runner) worker() {
-	scratch := takeScratch()
-	defer giveScratch(scratch)
+	x := takeScratch()
+	defer giveScratch(x)
 	for {
 		w := r.pop()
 		if w == nil {
 			return
 		}
-		w.run(scratch)
+		w.run(x)
 	}
 }
 

@@ -116,11 +116,11 @@ func (w *wire) kick() {
 }
 
 // run is a worker's turn.
-func (w *wire) run(scratch []byte) {
+func (w *wire) run(x *scratch) {
 	if !w.phase.CompareAndSwap(queued, running) {
 		return // somebody else has run it
 	}
-	w.step(scratch)
+	w.step(x)
 	if !w.phase.CompareAndSwap(running, idle) {
 		w.phase.Store(queued)
 		w.runner.push(w)
@@ -136,13 +136,13 @@ func (w *wire) runHere() {
 			if !w.phase.CompareAndSwap(phase, running) {
 				continue
 			}
-			scratch := takeScratch()
-			w.step(scratch)
+			x := takeScratch()
+			w.step(x)
 			for !w.phase.CompareAndSwap(running, idle) {
 				w.phase.Store(running)
-				w.step(scratch)
+				w.step(x)
 			}
-			giveScratch(scratch)
+			giveScratch(x)
 			return
 		case running:
 			if w.phase.CompareAndSwap(running, again) {
@@ -192,7 +192,7 @@ func (w *wire) closeNow(abort bool) {
 const rounds = 16
 
 // step does what can be done now.
-func (w *wire) step(scratch []byte) {
+func (w *wire) step(x *scratch) {
 	if w.gone.Load() {
 		return
 	}
@@ -208,7 +208,7 @@ func (w *wire) step(scratch []byte) {
 	case o.listens != nil && !o.closed:
 		at = w.accept(o.listens)
 	case o.in != nil:
-		at = w.carry(o, scratch)
+		at = w.carry(o, x)
 	}
 	if o.closed && (o.broken || o.in == nil || w.up.over) {
 		w.closeLower(o.reset)
@@ -238,10 +238,22 @@ func (w *wire) closeLower(reset bool) {
 	w.relay.remove(w)
 }
 
-// A scratch is where a step takes bytes and an address.
-const scratchSize = spi.SizeofSockaddrStorage + max(defaultChunk, longestDatagram)
+// scratch is where a step takes bytes and an address, and what it calls the
+// next provider with.
+type scratch struct {
+	bufs    [1]spi.Buf
+	n       uint32
+	flags   uint32
+	length  int32
+	address [spi.SizeofSockaddrStorage]byte
+	data    [max(defaultChunk, longestDatagram)]byte
+}
 
-var scratches = sync.Pool{New: func() any { return new([scratchSize]byte) }}
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-func takeScratch() []byte        { return scratches.Get().(*[scratchSize]byte)[:] }
-func giveScratch(scratch []byte) { scratches.Put((*[scratchSize]byte)(scratch)) }
+func takeScratch() *scratch { return scratches.Get().(*scratch) }
+
+func giveScratch(x *scratch) {
+	x.bufs[0] = spi.Buf{}
+	scratches.Put(x)
+}

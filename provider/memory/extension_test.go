@@ -263,7 +263,6 @@ func TestDisconnectExAndReuse(t *testing.T) {
 			send(t, th, client, "bye")
 			ov = newOverlapped(t, th)
 			if round == 2 {
-				ov = nil
 				ok(t, th.DisconnectEx(client, nil, spi.TF_REUSE_SOCKET))
 			} else {
 				_, err = settled(t, th, client, ov, th.DisconnectEx(client, ov, spi.TF_REUSE_SOCKET))
