@@ -59,7 +59,7 @@ func TestBehaviour018_HandleRoutesToItsProvider(t *testing.T) {
 
 func TestBehaviour019_DescriptorRoutesToItsProvider(t *testing.T) {
 	each(t, func(c *client) { c.routes() },
-		except("no layer between: behaviour 21 has one", "kernel+ifs"),
+		except("its layer takes descriptors over: behaviour 21", "kernel+ifs"),
 		except("handles are made by WPUCreateSocketHandle: behaviour 18", nonIFS...))
 }
 

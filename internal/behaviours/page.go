@@ -62,7 +62,13 @@ type row struct{ tests, over, result string }
 func rowOf(b behaviour, pins []pin, r results) row {
 	var tests, failed, notes []string
 	ran := map[string]bool{}
-	inSuite, pkg := false, ""
+	pkg := ""
+	inSuite := 0
+	for _, p := range pins {
+		if p.number == b.number && p.pkg == suite {
+			inSuite++
+		}
+	}
 	for _, p := range pins {
 		if p.number != b.number {
 			continue
@@ -74,8 +80,15 @@ func rowOf(b behaviour, pins []pin, r results) row {
 		tests = append(tests, name)
 		switch whole := r.of(p, ""); {
 		case p.pkg == suite:
-			inSuite = true
-			failed = append(failed, over(p, r, ran, &notes)...)
+			subject := p.subject + " "
+			if inSuite == 1 {
+				subject = ""
+			}
+			broken, without := over(p, r, ran)
+			failed = append(failed, broken...)
+			for _, reason := range without {
+				notes = append(notes, subject+reason)
+			}
 		case whole.action == "skip":
 			notes = append(notes, fmt.Sprintf("%s skipped: %s", p.pkg, whole.reason))
 		case whole.action != pass:
@@ -83,7 +96,7 @@ func rowOf(b behaviour, pins []pin, r results) row {
 		}
 	}
 	x := row{tests: strings.Join(tests, ", "), over: once, result: pass}
-	if inSuite {
+	if inSuite > 0 {
 		x.over = all
 		if len(ran) < len(configurations) {
 			names := slices.DeleteFunc(slices.Clone(configurations), func(name string) bool { return !ran[name] })
@@ -101,29 +114,29 @@ func rowOf(b behaviour, pins []pin, r results) row {
 }
 
 // over looks at the runs of one test over the configurations. It adds those
-// that it ran over to ran and the reasons for others to notes, and returns what
-// failed.
-func over(p pin, r results, ran map[string]bool, notes *[]string) (failed []string) {
+// that it ran over to ran, and returns what failed, and where it did not run,
+// with the reasons.
+func over(p pin, r results, ran map[string]bool) (failed, without []string) {
 	var reasons []string
-	without := map[string][]string{}
+	by := map[string][]string{}
 	for _, name := range configurations {
 		switch o := r.of(p, name); o.action {
 		case pass:
 			ran[name] = true
 		case "skip":
-			if without[o.reason] == nil {
+			if by[o.reason] == nil {
 				reasons = append(reasons, o.reason)
 			}
-			without[o.reason] = append(without[o.reason], name)
+			by[o.reason] = append(by[o.reason], name)
 		default:
 			ran[name] = true
 			failed = append(failed, fmt.Sprintf("%s over %s", broken(o), name))
 		}
 	}
 	for _, reason := range reasons {
-		*notes = append(*notes, fmt.Sprintf("%s not over %s: %s", p.subject, strings.Join(without[reason], ", "), reason))
+		without = append(without, fmt.Sprintf("not over %s: %s", strings.Join(by[reason], ", "), reason))
 	}
-	return failed
+	return failed, without
 }
 
 // broken says how a test that did not pass ended.
