@@ -127,7 +127,7 @@ func (j *acceptJob) install(d *descriptor, c connection) spi.Errno {
 
 	o := a.queues()
 	o.mu.Lock()
-	errno := a.replace(o, c.fd)
+	errno := a.replace(o, c.fd, c.nonblocking)
 	o.mu.Unlock()
 	if errno != 0 {
 		return spi.FromErrno(errno)

@@ -13,11 +13,14 @@ import (
 // replace puts the kernel socket fd, whose number it closes, in the place of
 // the socket's own under every handle that this process has of it: one step for
 // whoever uses the handle at the same time. Watches go on. The caller holds
-// o.mu; nobody knows fd.
-func (d *descriptor) replace(o *operations, fd int) unix.Errno {
+// o.mu; nobody knows fd, whose mode is nonblocking.
+func (d *descriptor) replace(o *operations, fd int, nonblocking bool) unix.Errno {
 	w := o.watch
 	o.unwatch()
-	errno := setNonblockingFlag(fd, d.has(fNonblocking))
+	var errno unix.Errno
+	if d.has(fNonblocking) != nonblocking {
+		errno = setNonblockingFlag(fd, !nonblocking)
+	}
 	if errno == 0 {
 		d.carryOptions(fd)
 		errno = d.p.poller.around(d.socket, func() unix.Errno { return d.putUnder(fd) })
@@ -71,7 +74,7 @@ func (d *descriptor) reuse(o *operations) spi.Errno {
 		o.receives.pop()
 		o.finish(op, spi.WSAECONNABORTED, 0, true)
 	}
-	if errno := d.replace(o, fd); errno != 0 {
+	if errno := d.replace(o, fd, false); errno != 0 {
 		return spi.FromErrno(errno)
 	}
 	d.newConnection(fReused)
