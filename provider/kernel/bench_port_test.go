@@ -157,3 +157,32 @@ func echo(b *testing.B, th *ws2.Thread, size, connections int, add func(testing.
 		ok(b, th.CloseSocket(c))
 	}
 }
+
+// An echo through a port allocates nothing, in steady state.
+func TestPortEchoAllocatesNothing(t *testing.T) {
+	for _, size := range []int{64, 16384} {
+		th := start(t).DLL().BindThread()
+		port, err := th.DLL().CreateIoCompletionPort(1)
+		ok(t, err)
+		e := &echoServer{th: th, port: port}
+		c, s := pair(t, th, ipv4)
+		e.add(t, s, 16384)
+		message, answer := make([]byte, size), make([]byte, size)
+		round := func() {
+			if n, err := unix.Write(int(c), message); err != nil || n != size {
+				t.Fatal(n, err)
+			}
+			for left := size; left > 0; {
+				e.serve(t, 1)
+				n, err := unix.Read(int(c), answer[size-left:])
+				ok(t, err)
+				left -= n
+			}
+		}
+		if n := testing.AllocsPerRun(200, round); n >= 1 {
+			t.Errorf("%d bytes: %.1f allocations", size, n)
+		}
+		ok(t, th.DLL().CloseCompletionPort(port))
+		th.Unbind()
+	}
+}
