@@ -23,6 +23,8 @@ func TestStress(t *testing.T) {
 			l, name := listen(t, th)
 			nonblocking(t, th, l)
 			s.name = name
+			f, _ := testFile(t, 500_000)
+			s.file = f.Fd()
 			var all sync.WaitGroup
 			for seed := range 6 {
 				all.Go(func() {
@@ -54,6 +56,7 @@ func TestStress(t *testing.T) {
 type stress struct {
 	th   *ws2.Thread
 	name []byte
+	file uintptr
 
 	mu      sync.Mutex // guards what follows
 	sockets []spi.Socket
@@ -95,7 +98,7 @@ func (s *stress) step(r *rand.Rand, l spi.Socket) {
 	th, socket := s.th, s.pick(r)
 	buf := make([]byte, r.IntN(5000))
 	bufs := []spi.Buf{spi.NewBuf(buf)}
-	switch r.IntN(12) {
+	switch r.IntN(20) {
 	case 0:
 		if c, err := th.Socket(spi.AF_INET, spi.SOCK_STREAM, 0); err == nil {
 			_ = th.Connect(c, s.name)
@@ -129,6 +132,45 @@ func (s *stress) step(r *rand.Rand, l spi.Socket) {
 	case 10:
 		set := spi.NewFDSet(socket, l)
 		_, _ = th.Select(set, spi.NewFDSet(socket), nil, &spi.Timeval{Usec: int32(r.IntN(500))})
+	case 12, 13:
+		if a, err := th.Socket(spi.AF_INET, spi.SOCK_STREAM, 0); err == nil {
+			out, receive := make([]byte, 200), uint32(r.IntN(2)*50)
+			s.overlapped(func(ov *spi.Overlapped) error {
+				return th.AcceptEx(l, a, out, receive, addressRoom, addressRoom, nil, ov)
+			})
+			s.replace(r, a)
+		}
+	case 14:
+		if c, err := th.Socket(spi.AF_INET, spi.SOCK_STREAM, 0); err == nil {
+			_ = th.Bind(c, addr("127.0.0.1:0"))
+			s.overlapped(func(ov *spi.Overlapped) error { return th.ConnectEx(c, s.name, buf, nil, ov) })
+			s.replace(r, c)
+		}
+	case 15:
+		s.overlapped(func(ov *spi.Overlapped) error {
+			return th.DisconnectEx(socket, ov, uint32(r.IntN(2))*spi.TF_REUSE_SOCKET)
+		})
+	case 16:
+		flags := []uint32{0, spi.TF_DISCONNECT, spi.TF_DISCONNECT | spi.TF_REUSE_SOCKET}[r.IntN(3)]
+		s.overlapped(func(ov *spi.Overlapped) error {
+			return th.TransmitFile(socket, s.file, uint32(r.IntN(400_000)), 0, ov, nil, flags)
+		})
+	case 17:
+		_ = th.CancelIoEx(socket, nil)
+		_ = th.CancelIo(l)
+	case 18:
+		s.mu.Lock()
+		var some *spi.Overlapped
+		if n := len(s.pending); n > 0 {
+			some = s.pending[r.IntN(n)]
+		}
+		s.mu.Unlock()
+		_ = th.CancelIoEx(socket, some)
+		if r.IntN(20) == 0 {
+			_ = th.CancelIoEx(l, some)
+		}
+	case 19:
+		_, _ = th.WSAPoll([]spi.PollFD{{FD: socket, Events: spi.POLLIN}, {FD: l, Events: spi.POLLOUT}}, int32(r.IntN(2)))
 	case 11:
 		size := uint32(r.IntN(10000))
 		_ = th.SetSockOpt(socket, spi.SOL_SOCKET, spi.SO_RCVBUF, []byte{byte(size), byte(size >> 8), 0, 0})
