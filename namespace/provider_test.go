@@ -401,3 +401,30 @@ func FuzzQuery(f *testing.F) {
 		}
 	})
 }
+
+// bomb is a resolver that panics.
+type bomb struct{}
+
+func (bomb) Forward(context.Context, Question) (Answer, error)   { panic("no") }
+func (bomb) Reverse(context.Context, netip.Addr) (Answer, error) { panic("no") }
+
+// After a panic, which is the host's to catch, the lookup has failed.
+func TestPanicLeavesAFailure(t *testing.T) {
+	p, _ := started(t, bomb{})
+	h, e := p.NSPLookupServiceBegin(&providerID, query(spi.SVCID_INET_HOSTADDRBYNAME, "web"), nil, spi.LUP_RETURN_ALL)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	length := uint32(1024)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		p.NSPLookupServiceNext(h, spi.LUP_RETURN_ALL, &length, make([]byte, length))
+	}()
+	if e := p.NSPLookupServiceNext(h, spi.LUP_RETURN_ALL, &length, make([]byte, length)); e != spi.WSANO_RECOVERY {
+		t.Error(e)
+	}
+}

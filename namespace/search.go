@@ -66,6 +66,7 @@ func (s *search) next(flags uint32, length *uint32, results []byte) spi.Errno {
 
 // search asks the resolver.
 func (s *search) search() {
+	s.failed = spi.WSANO_RECOVERY // stays if the resolver panics
 	var err error
 	if s.kind == reverse {
 		s.answer, err = s.provider.resolver.Reverse(s.ctx, s.addr)
