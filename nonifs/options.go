@@ -226,7 +226,7 @@ func (b *Base) WSPSetSockOpt(s spi.Socket, level, name int32, val []byte) spi.Er
 	}
 	switch name {
 	case spi.SO_UPDATE_ACCEPT_CONTEXT:
-		return b.updateAccept(e, val)
+		return b.updateAccept(h, val)
 	case spi.SO_UPDATE_CONNECT_CTX: // a connected endpoint has its context from the start
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -292,12 +292,14 @@ func (b *Base) WSPSetSockOpt(s spi.Socket, level, name int32, val []byte) spi.Er
 	return 0
 }
 
-// updateAccept is SO_UPDATE_ACCEPT_CONTEXT: e, which an AcceptEx has given its
-// connection, gets the options of the listening socket, whose handle val is. A
+// updateAccept is SO_UPDATE_ACCEPT_CONTEXT: h, which an AcceptEx has given its
+// connection, gets the options, the mode and the selection of the listening
+// socket, whose handle val is. A
 // client of Windows must set it before WSPShutdown and WSPGetPeerName work; an
 // Endpoint does not insist. WSAEFAULT, WSAENOTSOCK, WSAEINVAL (not listening),
 // WSAENOTCONN.
-func (b *Base) updateAccept(e *Endpoint, val []byte) spi.Errno {
+func (b *Base) updateAccept(h *Handle[Endpoint], val []byte) spi.Errno {
+	e := h.Value
 	var listening spi.Socket
 	if len(val) < int(unsafe.Sizeof(listening)) {
 		return spi.WSAEFAULT
@@ -320,6 +322,9 @@ func (b *Base) updateAccept(e *Endpoint, val []byte) spi.Errno {
 		return spi.WSAENOTCONN
 	}
 	e.inheritOptions(l.Value)
+	if l.Value.nonblocking.Load() {
+		e.inherit(l.Value, h.Socket())
+	}
 	return 0
 }
 

@@ -140,9 +140,11 @@ func (s *socket) SetOption(level, name int32, val []byte) spi.Errno {
 }
 
 // Ioctl implements nonifs.Lower. Extension functions of the next provider, which
-// the endpoint does not have, would go around the layer.
+// the endpoint does not have, would go around the layer, and its notices of
+// changes would not come through.
 func (s *socket) Ioctl(code uint32, in, out []byte, returned *uint32) spi.Errno {
-	if code == spi.SIO_GET_EXTENSION_FUNCTION_POINTER {
+	switch code {
+	case spi.SIO_GET_EXTENSION_FUNCTION_POINTER, spi.SIO_ADDRESS_LIST_CHANGE, spi.SIO_ROUTING_INTERFACE_CHANGE:
 		return spi.WSAEOPNOTSUPP
 	}
 	w := s.wire.Load()

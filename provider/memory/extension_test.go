@@ -525,8 +525,8 @@ func TestMessages(t *testing.T) {
 	})
 }
 
-// What AcceptEx has accepted has the listening socket's options from
-// SO_UPDATE_ACCEPT_CONTEXT on.
+// What AcceptEx has accepted has the listening socket's options, mode and
+// selection from SO_UPDATE_ACCEPT_CONTEXT on.
 func TestUpdateAcceptContext(t *testing.T) {
 	each(t, func(t *testing.T, th *ws2.Thread) {
 		l, name := listen(t, th)
@@ -545,6 +545,17 @@ func TestUpdateAcceptContext(t *testing.T) {
 		updateAccept(t, th, a.socket, l)
 		if got := option(t, th, a.socket, spi.SO_RCVTIMEO); got != 7 {
 			t.Errorf("SO_RCVTIMEO %d after", got)
+		}
+		ev, err := th.WSACreateEvent()
+		ok(t, err)
+		ok(t, th.WSAEventSelect(l, ev, spi.FD_ACCEPT|spi.FD_READ))
+		updateAccept(t, th, a.socket, l)
+		send(t, th, client, "x")
+		awaitEvent(t, th, ev)
+		var events spi.NetworkEvents
+		ok(t, th.WSAEnumNetworkEvents(a.socket, ev, &events))
+		if events.NetworkEvents != spi.FD_READ {
+			t.Errorf("events %#x", events.NetworkEvents)
 		}
 		want(t, th.SetSockOpt(a.socket, spi.SOL_SOCKET, spi.SO_UPDATE_ACCEPT_CONTEXT, handle[:4]), spi.WSAEFAULT)
 		binary.NativeEndian.PutUint64(handle, uint64(client))
