@@ -138,38 +138,28 @@ const (
 
 // TransmitPacketsElement is TRANSMIT_PACKETS_ELEMENT: Length bytes of memory or
 // of a file. Make one with [MemoryElement] or [FileElement].
+//
+// Unlike the other structures it is not laid out as in C, where an offset may be
+// in a pointer's place: the garbage collector must find the memory, and no
+// number that looks like a bad pointer.
 type TransmitPacketsElement struct {
 	ElFlags uint32
 	Length  uint32
-	// The C form's union: the memory's address, or the offset in the file and its
-	// handle. No field is a pointer, for an offset that looks like a bad one
-	// would stop the garbage collector.
-	memory uint64
-	file   uintptr
+	memory  unsafe.Pointer
+	offset  int64
+	file    uintptr
 }
 
-// MemoryElement describes b; flags is 0 or TP_ELEMENT_EOP. The element does not
-// keep b from the garbage collector: the caller does, until TransmitPackets
-// returns.
+// MemoryElement describes b; flags is 0 or TP_ELEMENT_EOP.
 func MemoryElement(b []byte, flags uint32) TransmitPacketsElement {
-	p := unsafe.Pointer(unsafe.SliceData(b))
-	if onHeap.never {
-		onHeap.pointer = p
-	}
-	return TransmitPacketsElement{ElFlags: TP_ELEMENT_MEMORY | flags, Length: uint32(len(b)), memory: uint64(uintptr(p))}
-}
-
-// onHeap makes the memory of elements escape: on a stack it could move.
-var onHeap struct {
-	never   bool
-	pointer unsafe.Pointer
+	return TransmitPacketsElement{ElFlags: TP_ELEMENT_MEMORY | flags, Length: uint32(len(b)), memory: unsafe.Pointer(unsafe.SliceData(b))}
 }
 
 // FileElement describes length bytes of an open file from offset; a length of 0
 // means the rest of the file, an offset of -1 the file's position. flags is 0
 // or TP_ELEMENT_EOP.
 func FileElement(file uintptr, offset int64, length, flags uint32) TransmitPacketsElement {
-	return TransmitPacketsElement{ElFlags: TP_ELEMENT_FILE | flags, Length: length, memory: uint64(offset), file: file}
+	return TransmitPacketsElement{ElFlags: TP_ELEMENT_FILE | flags, Length: length, offset: offset, file: file}
 }
 
 // Memory returns the memory of an element that is memory.
@@ -177,7 +167,7 @@ func (e *TransmitPacketsElement) Memory() (b []byte, ok bool) {
 	if e.ElFlags&TP_ELEMENT_MEMORY == 0 {
 		return nil, false
 	}
-	return unsafe.Slice(*(**byte)(unsafe.Pointer(&e.memory)), e.Length), true
+	return unsafe.Slice((*byte)(e.memory), e.Length), true
 }
 
 // File returns the handle and the offset of an element that is a file.
@@ -185,5 +175,5 @@ func (e *TransmitPacketsElement) File() (file uintptr, offset int64, ok bool) {
 	if e.ElFlags&TP_ELEMENT_FILE == 0 {
 		return 0, 0, false
 	}
-	return e.file, int64(e.memory), true
+	return e.file, e.offset, true
 }
