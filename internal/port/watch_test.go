@@ -194,42 +194,37 @@ func TestDescriptorsThatAreLeft(t *testing.T) {
 	}
 }
 
-// TestEverythingReadyIsShared: where a worker sleeps, the one that leads goes on
-// with all that is ready, so that the clock can bring the sleeper in.
+// TestEverythingReadyIsShared: where there are other workers, asleep or at work,
+// the one that leads goes on with all that is ready.
 func TestEverythingReadyIsShared(t *testing.T) {
-	p := New(2, nil)
-	const pipes = 4
-	ends := make([]*pipeEnd, pipes)
-	for i := range ends {
-		ends[i] = newPipe(t)
-		ends[i].watch(p, uintptr(i), nil)
-	}
-	both := make(chan struct{}, pipes)
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			w := NewWorker()
-			defer w.Leave()
-			for {
-				if _, result := p.Get(w, Infinite); result == Closed {
-					return
-				}
-				both <- struct{}{}
-			}
-		})
-	}
-	p.untilLed()
-	p.untilWaiting(1)
-	for _, e := range ends {
-		e.write(1)
-	}
-	for range pipes {
-		<-both
-	}
-	p.Close()
-	wg.Wait()
-	if p.poller.more() {
-		t.Error("a descriptor was left")
+	for _, others := range []string{"none", "asleep", "at work"} {
+		p := New(2, nil)
+		const pipes = 4
+		for i := range uintptr(pipes) {
+			e := newPipe(t)
+			e.watch(p, i, nil)
+			e.write(1)
+		}
+		other := NewWorker()
+		switch others {
+		case "asleep":
+			other.port.Store(p)
+			p.mu.Lock()
+			other.enter(p)
+			p.mu.Unlock()
+		case "at work":
+			p.Post(Packet{Key: 100})
+			get(t, p, other, 0, Packet{Key: 100})
+		}
+		get(t, p, NewWorker(), 0, Packet{Bytes: 1})
+		queued := pipes - 1
+		if others == "none" {
+			queued = 0
+		}
+		if p.Len() != queued || p.poller.more() != (others == "none") {
+			t.Errorf("with others %s, %d packets are queued", others, p.Len())
+		}
+		p.Close()
 	}
 }
 
@@ -281,13 +276,15 @@ func TestLeaderAndFollowers(t *testing.T) {
 	}
 	outcomes := make(chan outcome)
 	var wg sync.WaitGroup
-	start := func(k int, timeout time.Duration) {
+	start := func(k int) *Worker {
+		w := NewWorker()
+		w.Alertable(true)
 		wg.Go(func() {
-			w := NewWorker()
-			packet, result := p.Get(w, timeout)
+			packet, result := p.Get(w, Infinite)
 			outcomes <- outcome{k, packet, result}
 			w.Leave()
 		})
+		return w
 	}
 	expect := func(want outcome) {
 		t.Helper()
@@ -295,27 +292,28 @@ func TestLeaderAndFollowers(t *testing.T) {
 			t.Errorf("%+v, want %+v", got, want)
 		}
 	}
-	start(0, Infinite)
+	start(0)
 	p.untilWaiting(1)
 	e.watch(p, 1, nil)
 	p.untilLed() // worker 0 was made to lead
-	start(1, Infinite)
+	start(1)
 	p.untilWaiting(1)
 	p.Post(Packet{Key: 2})
 	expect(outcome{1, Packet{Key: 2}, OK})
 	p.Post(Packet{Key: 3})
 	expect(outcome{0, Packet{Key: 3}, OK}) // called out of the poller
-	start(2, 5*time.Millisecond)
+	leader := start(2)
 	p.untilLed()
-	start(3, Infinite)
+	start(3)
 	p.untilWaiting(1)
-	expect(outcome{2, Packet{}, TimedOut})
+	leader.Interrupt()
+	expect(outcome{2, Packet{}, Interrupted})
 	p.untilLed() // worker 3 leads in its place
 	e.write(9)
 	expect(outcome{3, Packet{Bytes: 9, Key: 1}, OK})
-	start(4, Infinite)
+	start(4)
 	p.untilLed()
-	start(5, Infinite)
+	start(5)
 	p.untilWaiting(1)
 	e.write(1)
 	expect(outcome{4, Packet{Bytes: 1, Key: 1}, OK})
