@@ -110,8 +110,9 @@ func TestBehaviour041_ResultWaits(t *testing.T) {
 		if err := <-done; err != nil || n != 5 {
 			t.Errorf("%d, %v", n, err)
 		}
-		if !by.told(t, th, ov) { // behaviour 39: asking changes nothing
-			t.Error("no indication")
+		// Behaviour 39: asking changes nothing. The indication follows the status.
+		if n, err := by.end(t, th, a, ov); n != 5 || err != nil {
+			t.Errorf("indicated: %d, %v", n, err)
 		}
 	})
 }
