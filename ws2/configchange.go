@@ -109,17 +109,17 @@ func (d *DLL) CloseNotification(handle Notification) error {
 }
 
 // open starts a watch, and returns when it is in place.
-func (table *notificationTable) open(source catalog.Source) (Notification, error) {
+func (n *notificationTable) open(source catalog.Source) (Notification, error) {
 	watched, ok := source.(watcher)
 	if !ok {
 		return 0, &ProviderError{Code: spi.WSAEOPNOTSUPP, Err: fmt.Errorf("it is a value in memory, whose changes nobody can see: use a catalog file")}
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	n := &notification{stop: stop, done: make(chan struct{})}
+	watch := &notification{stop: stop, done: make(chan struct{})}
 	inPlace := make(chan struct{})
 	var failure error
 	go func() {
-		defer close(n.done)
+		defer close(watch.done)
 		first := true
 		failure = watched.Watch(ctx, func(*catalog.Catalog, error) {
 			if first { // the catalog as it is
@@ -127,19 +127,19 @@ func (table *notificationTable) open(source catalog.Source) (Notification, error
 				close(inPlace)
 				return
 			}
-			n.changed()
+			watch.changed()
 		})
-		n.end(spi.WSASYSCALLFAILURE)
+		watch.end(spi.WSASYSCALLFAILURE)
 	}()
 	select {
 	case <-inPlace:
-	case <-n.done:
+	case <-watch.done:
 		stop()
 		return 0, &ProviderError{Code: spi.WSAEOPNOTSUPP, Err: fmt.Errorf("its changes cannot be watched: %w", failure)}
 	}
-	handle, ok := table.objects.Insert(n, 0)
+	handle, ok := n.objects.Insert(watch, 0)
 	if !ok {
-		n.close(true)
+		watch.close(true)
 		return 0, spi.WSA_NOT_ENOUGH_MEMORY.Err()
 	}
 	return Notification(handle), nil
@@ -147,10 +147,10 @@ func (table *notificationTable) open(source catalog.Source) (Notification, error
 
 // closeAll ends the handles at the last WSACleanup: operations are aborted
 // without an indication.
-func (table *notificationTable) closeAll() {
-	for handle := range table.objects.All() {
-		if n := table.objects.Remove(handle); n != nil {
-			n.close(true)
+func (n *notificationTable) closeAll() {
+	for handle := range n.objects.All() {
+		if watch := n.objects.Remove(handle); watch != nil {
+			watch.close(true)
 		}
 	}
 }

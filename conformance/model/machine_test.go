@@ -91,7 +91,7 @@ func run(r *rapid.T, source catalog.Source) {
 		"Send":           m.send,
 		"SetEvent":       m.setEvent,
 		"Shutdown":       m.shutdown,
-		"Socket":         m.socket,
+		"Socket":         m.newSocket,
 		"StaleHandle":    m.stale,
 		"WaitForEvents":  m.wait,
 		"":               m.settle,
@@ -193,7 +193,7 @@ func (m *machine) pick(r *rapid.T, ok func(*endpoint) bool) *endpoint {
 	return e
 }
 
-func any(*endpoint) bool { return true }
+func open(*endpoint) bool { return true }
 
 // newEndpoint enters a handle that the API has made: nobody else has it.
 func (m *machine) newEndpoint(r *rapid.T, s spi.Socket) *endpoint {

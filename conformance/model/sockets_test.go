@@ -18,17 +18,17 @@ const (
 
 var loopback = spi.SockaddrFrom(netip.MustParseAddrPort("127.0.0.1:0"))
 
-func (m *machine) socket(r *rapid.T) {
+func (m *machine) newSocket(r *rapid.T) {
 	if len(m.sockets) >= maxSockets {
 		r.Skip("enough sockets")
 	}
-	s, err := m.Thread.Socket(spi.AF_INET, spi.SOCK_STREAM, 0)
+	s, err := m.Socket(spi.AF_INET, spi.SOCK_STREAM, 0)
 	must(r, "socket", err)
 	m.newEndpoint(r, s)
 }
 
 func (m *machine) bind(r *rapid.T) {
-	e := m.pick(r, any)
+	e := m.pick(r, open)
 	err := m.Bind(e.s, loopback)
 	if e.bound || e.connected {
 		is(r, "bind of a bound socket", err, spi.WSAEINVAL)
@@ -150,7 +150,7 @@ func (m *machine) pair(r *rapid.T) {
 	}
 	var made [2]*endpoint
 	for i := range made {
-		s, err := m.Thread.Socket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
+		s, err := m.Socket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
 		must(r, "socket", err)
 		made[i] = m.newEndpoint(r, s)
 	}
@@ -163,7 +163,7 @@ func (m *machine) pair(r *rapid.T) {
 }
 
 func (m *machine) names(r *rapid.T) {
-	e := m.pick(r, any)
+	e := m.pick(r, open)
 	name := make([]byte, spi.SizeofSockaddrStorage)
 	length := int32(len(name))
 	err := m.GetSockName(e.s, name, &length)
@@ -229,7 +229,7 @@ func (m *machine) end(e *endpoint) {
 }
 
 func (m *machine) closeSocket(r *rapid.T) {
-	e := m.pick(r, any)
+	e := m.pick(r, open)
 	m.close(r, e)
 }
 

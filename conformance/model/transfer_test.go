@@ -56,7 +56,7 @@ func (m *machine) sent(r *rapid.T, e *endpoint, data []byte, n int, err error) {
 }
 
 func (m *machine) recv(r *rapid.T) {
-	e := m.pick(r, any)
+	e := m.pick(r, open)
 	buf := make([]byte, rapid.IntRange(1, 400).Draw(r, "room"))
 	if !e.broken && e.connected && len(e.reads) == 0 && !e.recvShut && (len(e.queue) > 0 || e.ended) {
 		m.ready(r, e, false)
