@@ -30,6 +30,7 @@ type poller struct {
 	events [mostEvents]unix.EpollEvent
 	next   int // events[next:last] have not been dealt with
 	last   int
+	busy   bool // the latest look found several: the next is likely not to wait
 	done   []spi.Completion
 	ready  []Packet
 }
@@ -120,7 +121,19 @@ func millisecondsUntil(deadline time.Time) int {
 }
 
 // look waits for descriptors. It is called when there are no more.
-func (po *poller) look(deadline time.Time) { po.next, po.last = 0, po.wait(deadline) }
+//
+// A wait that may block is announced to the scheduler, whose monitor then wakes
+// again and again to see whether it does: a busy port does without.
+func (po *poller) look(deadline time.Time) {
+	po.next, po.last = 0, 0
+	if po.busy {
+		po.last = po.wait(pollOnce)
+	}
+	if po.last == 0 {
+		po.last = po.wait(deadline)
+	}
+	po.busy = po.last > 1
+}
 
 // more reports whether there are descriptors that are ready.
 func (po *poller) more() bool { return po.next < po.last }
