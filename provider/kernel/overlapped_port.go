@@ -3,6 +3,8 @@
 package kernel
 
 import (
+	"unsafe"
+
 	"upcall.dev/spi"
 )
 
@@ -64,7 +66,7 @@ func (o *operations) unsure() {
 // returns where the operation's packet goes. WSAEINVAL for a routine beside a
 // port.
 func (o *operations) watched(d *descriptor, port spi.CompletionPort, event spi.Event, routine spi.CompletionRoutine) (*portWatch, spi.Errno) {
-	if port != nil && (o.watch == nil || o.watch.port != port) {
+	if port != nil && (o.watch == nil || !samePort(o.watch.port, port)) {
 		if e := o.rewatch(d, port); e != 0 && e != spi.WSA_INVALID_HANDLE {
 			return nil, e
 		}
@@ -83,6 +85,13 @@ func (o *operations) watched(d *descriptor, port spi.CompletionPort, event spi.E
 		w = nil
 	}
 	return w, o.poll(d)
+}
+
+// samePort is a == b, without the call that comparing interfaces is where they
+// are the same pointer, as they nearly always are.
+func samePort(a, b spi.CompletionPort) bool {
+	type words [2]uintptr
+	return *(*words)(unsafe.Pointer(&a)) == *(*words)(unsafe.Pointer(&b)) || a == b
 }
 
 // rewatch makes port, instead of the one before, watch d's socket.
