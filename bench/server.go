@@ -119,11 +119,9 @@ func (c *connection) startReceive(th *ws2.Thread) error {
 	return th.WSARecv(c.socket, c.bufs[:], &c.moved, &c.flags, &c.receive.Overlapped, nil)
 }
 
-var pending = spi.WSA_IO_PENDING.Err()
-
 // begun is nil when an overlapped operation has begun, or ended well.
 func begun(err error) error {
-	if err == pending {
+	if e, ok := err.(spi.Errno); ok && e == spi.WSA_IO_PENDING {
 		return nil
 	}
 	return err
