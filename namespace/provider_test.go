@@ -46,6 +46,10 @@ func (b *book) Forward(ctx context.Context, q Question) (Answer, error) {
 			}
 		}
 		return a, nil
+	case "scoped":
+		return Answer{Name: "scoped", Addresses: []netip.Addr{netip.MustParseAddr("fe80::1%eth0"), netip.MustParseAddr("fe80::1%3")}}, nil
+	case "elsewhere":
+		return Answer{Name: "elsewhere", Addresses: []netip.Addr{netip.MustParseAddr("fe80::1%eth0")}}, nil
 	case "broken":
 		return Answer{}, context.DeadlineExceeded
 	}
@@ -160,6 +164,7 @@ func TestQueriesByClass(t *testing.T) {
 		{"any family", spi.SVCID_INET_HOSTADDRBYNAME, "web", []int32{spi.AF_UNSPEC}, 0, []string{six, four}},
 		{"record A", spi.SVCID_DNS_TYPE_A, "web", nil, 0, []string{four}},
 		{"record AAAA", spi.SVCID_DNS_TYPE_AAAA, "web", nil, 0, []string{six}},
+		{"a scope by number", spi.SVCID_DNS_TYPE_AAAA, "scoped", nil, 0, []string{"[fe80::1%3]:0"}},
 		{"a service", spi.SVCID_TCP(80), "web", nil, 0, []string{"[2001:db8::7]:80", "192.0.2.7:80"}},
 		{"all as IPv6", spi.SVCID_DNS_TYPE_AAAA, "web", nil, spi.LUP_DUAL_ADDR, []string{six, "[::ffff:192.0.2.7]:0"}},
 		{"reverse", spi.SVCID_INET_HOSTADDRBYINETSTRING, "192.0.2.7", nil, 0, []string{four}},
@@ -171,7 +176,11 @@ func TestQueriesByClass(t *testing.T) {
 			t.Errorf("%s: %v, %d results", c.what, e, len(all))
 			continue
 		}
-		if got := addressesOf(all[0]); !slices.Equal(got, c.want) || all[0].Name() != "web.example" || *all[0].NSProviderID != providerID {
+		name := "web.example"
+		if c.name == "scoped" {
+			name = c.name
+		}
+		if got := addressesOf(all[0]); !slices.Equal(got, c.want) || all[0].Name() != name || *all[0].NSProviderID != providerID {
 			t.Errorf("%s: %q at %v, want %v", c.what, all[0].Name(), got, c.want)
 		}
 	}
@@ -191,6 +200,7 @@ func TestLookupCodes(t *testing.T) {
 		want  spi.Errno
 	}{
 		{"not known", query(spi.SVCID_INET_HOSTADDRBYNAME, "nobody"), 0, spi.WSAHOST_NOT_FOUND},
+		{"a scope by the interface's name alone", query(spi.SVCID_DNS_TYPE_AAAA, "elsewhere"), 0, spi.WSANO_DATA},
 		{"broken", query(spi.SVCID_INET_HOSTADDRBYNAME, "broken"), 0, spi.WSANO_RECOVERY},
 		{"no name", query(spi.SVCID_INET_HOSTADDRBYNAME, ""), 0, spi.WSAEINVAL},
 		{"no address", query(spi.SVCID_INET_HOSTADDRBYINETSTRING, "web"), 0, spi.WSAEINVAL},
@@ -263,6 +273,10 @@ func TestResultsByFlags(t *testing.T) {
 	}
 	if _, _, e := next(1024, spi.LUP_RETURN_ALL); e != spi.WSA_E_NO_MORE {
 		t.Errorf("at the end: %v", e)
+	}
+	all, e = collect(t, p, query(spi.SVCID_INET_HOSTADDRBYNAME, "web"), spi.LUP_RETURN_ALL|spi.LUP_FLUSHPREVIOUS)
+	if e != 0 || len(all) != 3 {
+		t.Errorf("with nothing to pass over: %v, %d results", e, len(all))
 	}
 }
 

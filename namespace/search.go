@@ -3,6 +3,7 @@ package namespace
 import (
 	"context"
 	"net/netip"
+	"strconv"
 	"sync"
 
 	"upcall.dev/spi"
@@ -30,6 +31,7 @@ type search struct {
 
 	mu      sync.Mutex // a leaf lock; guards the rest
 	at      int        // the next result
+	refused bool       // it was too large for the last buffer
 	ended   bool
 	serial  uint64 // of the namespace when the search began
 	pending []notice
@@ -46,9 +48,10 @@ func (s *search) next(flags uint32, length *uint32, results []byte) spi.Errno {
 	if s.failed != 0 {
 		return s.failed
 	}
-	if flags&spi.LUP_FLUSHPREVIOUS != 0 {
+	if flags&spi.LUP_FLUSHPREVIOUS != 0 && s.refused {
 		s.at++
 	}
+	s.refused = false
 	count := 1
 	if s.flags&flags&spi.LUP_RETURN_ALIASES != 0 {
 		count += len(s.answer.Aliases)
@@ -57,11 +60,12 @@ func (s *search) next(flags uint32, length *uint32, results []byte) spi.Errno {
 		return spi.WSA_E_NO_MORE
 	}
 	q := s.result(s.at, s.flags&flags)
-	if e := q.Pack(results, length); e != 0 {
-		return e
+	e := q.Pack(results, length)
+	s.refused = e == spi.WSAEFAULT
+	if e == 0 {
+		s.at++
 	}
-	s.at++
-	return 0
+	return e
 }
 
 // search asks the resolver.
@@ -72,11 +76,23 @@ func (s *search) search() {
 		s.answer, err = s.provider.resolver.Reverse(s.ctx, s.addr)
 	} else {
 		s.answer, err = s.provider.resolver.Forward(s.ctx, s.question)
+		s.answer.Addresses = withScope(s.answer.Addresses)
 		if err == nil && len(s.answer.Addresses) == 0 {
 			err = spi.WSANO_DATA
 		}
 	}
 	s.failed = codeOf(s.ctx, err)
+}
+
+// withScope leaves out the addresses whose scope is an interface's name: a
+// sockaddr has room for its number alone, and without it they are other ones.
+func withScope(all []netip.Addr) (known []netip.Addr) {
+	for _, addr := range all {
+		if _, err := strconv.ParseUint(addr.Zone(), 10, 32); err == nil || addr.Zone() == "" {
+			known = append(known, addr)
+		}
+	}
+	return known
 }
 
 // end cancels the search and what waits for changes.

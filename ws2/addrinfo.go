@@ -188,8 +188,11 @@ func (q *addrRequest) lookupFlags() (flags uint32) {
 // longestName is what a host's name may have, in bytes.
 const longestName = 1024
 
+// plausibleName reports whether a host may be called that. An address is no
+// name, also one with a scope that [parseNumeric] does not take.
 func plausibleName(name string) bool {
-	return len(name) <= longestName && !strings.ContainsAny(name, "\x00 \t\r\n")
+	_, err := netip.ParseAddr(name)
+	return err != nil && len(name) <= longestName && !strings.ContainsAny(name, "\x00 \t\r\n")
 }
 
 // ownAddresses returns the addresses of a request without a node: to listen on

@@ -50,6 +50,8 @@ func TestNumericAddrInfo(t *testing.T) {
 		{new("::1"), nil, spi.AddrInfo{Family: spi.AF_UNIX}, nil, spi.WSAEAFNOSUPPORT},
 		{new("::1"), nil, spi.AddrInfo{SockType: 9}, nil, spi.WSAESOCKTNOSUPPORT},
 		{new("::1"), nil, spi.AddrInfo{AddrLen: 1}, nil, spi.WSANO_RECOVERY},
+		{new("fe80::1%eth0"), nil, spi.AddrInfo{}, nil, spi.WSAHOST_NOT_FOUND},
+		{new("fe80::1%4294967296"), nil, spi.AddrInfo{}, nil, spi.WSAHOST_NOT_FOUND},
 		{new("two words"), nil, spi.AddrInfo{}, nil, spi.WSAHOST_NOT_FOUND},
 		{new("somebody"), nil, spi.AddrInfo{}, nil, spi.WSASERVICE_NOT_FOUND}, // nothing is installed
 	} {

@@ -9,7 +9,8 @@ import (
 
 // NameCompletion is LOOKUPSERVICE_COMPLETION_ROUTINE: it is called on a
 // goroutine of the DLL's own when an asynchronous [Thread.GetAddrInfoEx] ends.
-// The list is in the result that the call was given.
+// The list is in the result that the call was given. The last WSACleanup waits
+// for its return, and so must not be called in it.
 type NameCompletion func(e spi.Errno, bytes uint32, ov *spi.Overlapped)
 
 // asyncRequest is a request for names that runs on a goroutine: of

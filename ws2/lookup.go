@@ -166,6 +166,7 @@ func (l *lookup) next(flags uint32, length *uint32, results []byte) spi.Errno {
 			return l.outcome(e)
 		}
 		*length = room
+		flags &^= spi.LUP_FLUSHPREVIOUS // the result to pass over was the last provider's
 	}
 }
 

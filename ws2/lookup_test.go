@@ -229,6 +229,37 @@ func TestLookupBuffersAndFlags(t *testing.T) {
 }
 
 // The end of a lookup, and the last WSACleanup, free a thread that waits in it.
+// A result that is passed over as too large is one of the provider that had it:
+// the next provider's come all the same.
+func TestFlushPreviousAtTheEndOfAProvider(t *testing.T) {
+	h := newHost(t)
+	one := h.namespaceOf("one", spi.NS_DNS, nil, 0)
+	two := h.namespaceOf("two", spi.NS_DNS, []string{"b"}, 0)
+	thread := h.up()
+	handle, err := thread.WSALookupServiceBegin(anyQuery(), spi.LUP_RETURN_NAME)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = thread.WSALookupServiceEnd(handle) }()
+	buf := make([]byte, 1024)
+	length := uint32(len(buf))
+	if err := thread.WSALookupServiceNext(handle, spi.LUP_RETURN_NAME|spi.LUP_FLUSHPREVIOUS, &length, buf); err != nil {
+		t.Fatal(err)
+	}
+	if one.flags[0]&spi.LUP_FLUSHPREVIOUS == 0 || two.flags[0]&spi.LUP_FLUSHPREVIOUS != 0 {
+		t.Errorf("flags %#x and %#x", one.flags, two.flags)
+	}
+}
+
+// Getaddrinfo has no buffer that could be too small.
+func TestProviderThatNeverHasRoomEnough(t *testing.T) {
+	h := newHost(t)
+	h.namespaceOf("greedy", spi.NS_DNS, nil, spi.WSAEFAULT)
+	if _, err := h.up().GetAddrInfo(new("somebody"), nil, nil); codeOf(err) != spi.WSANO_RECOVERY {
+		t.Error(err)
+	}
+}
+
 func TestEndFreesNext(t *testing.T) {
 	for _, how := range []string{"end", "cleanup"} {
 		h := newHost(t)

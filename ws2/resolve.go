@@ -156,6 +156,9 @@ func (d *DLL) askOne(p *nameProvider, query *spi.QuerySet, flags uint32, c *canc
 		if e == spi.WSA_E_NO_MORE {
 			break
 		}
+		if e == spi.WSAEFAULT {
+			e = spi.WSANO_RECOVERY // there was room for what it asked for
+		}
 		if e != 0 {
 			return nil, e.Err()
 		}

@@ -145,7 +145,10 @@ func (r *resolver) reason(ctx context.Context, network, name string, err error) 
 // codeOf returns the code for what package net tells.
 func codeOf(err error) spi.Errno {
 	var failure *net.DNSError
+	var unsuitable *net.AddrError
 	switch {
+	case errors.As(err, &unsuitable): // it has addresses, of the other family alone
+		return spi.WSANO_DATA
 	case !errors.As(err, &failure):
 		return spi.WSANO_RECOVERY
 	case failure.IsNotFound:

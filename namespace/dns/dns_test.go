@@ -157,4 +157,7 @@ func TestSystemResolver(t *testing.T) {
 	if _, addresses, e := lookup(t, p, spi.SVCID_DNS_TYPE_A, "localhost"); e != 0 || !slices.Contains(addresses, "127.0.0.1") {
 		t.Errorf("%v, %v", addresses, e)
 	}
+	if _, addresses, e := lookup(t, p, spi.SVCID_DNS_TYPE_A, "::1"); e != spi.WSANO_DATA {
+		t.Errorf("IPv4 addresses of ::1: %v, %v", addresses, e)
+	}
 }
