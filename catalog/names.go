@@ -57,14 +57,8 @@ var categoryNames = []bitName{
 	{spi.LSP_LOCAL_CACHE, "LOCAL_CACHE"},
 }
 
-// ServiceFlagNames returns the names of XP1_ bits without that prefix, as the
+// CategoryNames returns the names of LSP_ bits without that prefix, as the
 // catalog's file has them; bits without a name come as one hexadecimal number.
-func ServiceFlagNames(flags uint32) []string { return bitNames(serviceFlagNames, flags) }
-
-// ProviderFlagNames is [ServiceFlagNames] for PFL_ bits.
-func ProviderFlagNames(flags uint32) []string { return bitNames(providerFlagNames, flags) }
-
-// CategoryNames is [ServiceFlagNames] for LSP_ bits.
 func CategoryNames(categories uint32) []string { return bitNames(categoryNames, categories) }
 
 // ParseCategories is the inverse of [CategoryNames]; case does not matter. Its

@@ -2,10 +2,7 @@
 // what it points to behind it.
 package pack
 
-import (
-	"unicode/utf16"
-	"unsafe"
-)
+import "unsafe"
 
 // alignment is what the first structure of a buffer needs.
 const alignment = 8
@@ -69,11 +66,6 @@ func CopyOne[T any](b *Buffer, p *T) *T {
 	copied := One[T](b)
 	*copied = *p
 	return copied
-}
-
-// String stores s in UTF-16 with a NUL.
-func (b *Buffer) String(s string) *uint16 {
-	return Copy(b, append(utf16.Encode([]rune(s)), 0))
 }
 
 // Text stores s in bytes with a NUL.
