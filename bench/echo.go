@@ -115,13 +115,38 @@ type measured struct {
 	messages float64
 	seconds  float64
 	cpu      float64 // nanoseconds, of the server
+	others   float64 // nanoseconds that the rest of the machine used
 }
 
 func messages(m measured) float64  { return m.messages / m.seconds }
 func processor(m measured) float64 { return m.cpu / m.messages }
 
-// run has so many messages on their way for so long.
-func (d driven) run(each time.Duration, atOnce int) (m measured, err error) {
+// disturbed reports whether others used more than a tenth of one processor.
+func (m measured) disturbed() bool { return m.messages == 0 || m.others > m.seconds*1e9/10 }
+
+// run has so many messages on their way for so long. It does so again, a few
+// times, when the machine does something else meanwhile, and returns the least
+// disturbed.
+func (d driven) run(each time.Duration, atOnce int) (best measured, err error) {
+	for try := range 4 {
+		m, err := d.runOnce(each, atOnce)
+		if err != nil {
+			return m, err
+		}
+		if try == 0 || best.messages == 0 || m.messages > 0 && m.others < best.others {
+			best = m
+		}
+		if !best.disturbed() {
+			break
+		}
+	}
+	if best.messages == 0 {
+		return best, fmt.Errorf("%s did not come to answer within %v: the machine is too busy", d.server.name, each)
+	}
+	return best, nil
+}
+
+func (d driven) runOnce(each time.Duration, atOnce int) (m measured, err error) {
 	if _, err := fmt.Fprintln(d.load.in, each.Milliseconds(), atOnce); err != nil {
 		return m, err
 	}
@@ -129,11 +154,12 @@ func (d driven) run(each time.Duration, atOnce int) (m measured, err error) {
 	if err != nil {
 		return m, err
 	}
-	var count, elapsed, cpu float64
-	if _, err := fmt.Sscan(line, &count, &elapsed, &cpu); err != nil || count == 0 {
+	var elapsed float64
+	if _, err := fmt.Sscan(line, &m.messages, &elapsed, &m.cpu, &m.others); err != nil {
 		return m, fmt.Errorf("the load generator measured %q", line)
 	}
-	return measured{count, elapsed / 1e9, cpu}, nil
+	m.seconds = elapsed / 1e9
+	return m, nil
 }
 
 // echo compares two servers by a figure, with so many messages on their way at

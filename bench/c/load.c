@@ -9,10 +9,11 @@
  * itself it looks for answers without sleeping: as with clients elsewhere, no
  * server pays for waking it. It prints
  *
- *     MESSAGES NANOSECONDS CPU
+ *     MESSAGES NANOSECONDS CPU OTHERS
  *
  * where CPU is the processor time, in nanoseconds, that the process PID, the
- * server, used meanwhile. It ends with its standard input. */
+ * server, used meanwhile, and OTHERS what the rest of the machine did. It ends
+ * with its standard input. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -40,6 +41,17 @@ static long long now(clockid_t clock)
 	if (clock_gettime(clock, &t) < 0)
 		die("clock_gettime");
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* busy returns how long all processors together have been at work. */
+static long long busy(void)
+{
+	long long user, nice, system, idle, wait, irq, softirq, steal = 0;
+	FILE *f = fopen("/proc/stat", "r");
+	if (!f || fscanf(f, "cpu %lld %lld %lld %lld %lld %lld %lld %lld", &user, &nice, &system, &idle, &wait, &irq, &softirq, &steal) < 7)
+		die("load: /proc/stat");
+	fclose(f);
+	return (user + nice + system + irq + softirq + steal) * (1000000000LL / sysconf(_SC_CLK_TCK));
 }
 
 static void fail(const char *why)
@@ -130,12 +142,12 @@ static struct connection *next(struct connection *c, int at_once)
 static void run(int milliseconds, int at_once)
 {
 	long long warm = now(CLOCK_MONOTONIC) + milliseconds * 100000LL;
-	long long start = 0, stop = 0, messages = 0, cpu = 0;
-	int busy = at_once, over = 0;
+	long long start = 0, stop = 0, messages = 0, cpu = 0, others = 0;
+	int waiting = at_once, over = 0;
 	long long heard = now(CLOCK_MONOTONIC);
 	for (int i = 0; i < at_once; i++)
 		ask(at_once == count ? &connections[i] : next(NULL, at_once));
-	while (busy > 0) {
+	while (waiting > 0) {
 		struct epoll_event events[128];
 		int n = epoll_wait(loop, events, 128, alone ? 0 : 5000);
 		if (n < 0 && errno != EINTR)
@@ -149,10 +161,13 @@ static void run(int milliseconds, int at_once)
 			start = t;
 			stop = t + milliseconds * 900000LL;
 			cpu = now(server);
+			others = busy() - cpu - now(CLOCK_PROCESS_CPUTIME_ID);
 			messages = 0;
 		}
 		if (start && !over && t >= stop) {
-			printf("%lld %lld %lld\n", messages, t - start, now(server) - cpu);
+			long long used = now(server);
+			others = busy() - used - now(CLOCK_PROCESS_CPUTIME_ID) - others;
+			printf("%lld %lld %lld %lld\n", messages, t - start, used - cpu, others);
 			over = 1;
 		}
 		for (int i = 0; i < n; i++) {
@@ -165,7 +180,7 @@ static void run(int milliseconds, int at_once)
 			if (!over)
 				ask(next(c, at_once));
 			else
-				busy--;
+				waiting--;
 		}
 	}
 	fflush(stdout);
