@@ -202,8 +202,7 @@ func endQuietly(inner spi.Provider) {
 }
 
 // retire ends the provider's use: it calls WSPCleanup if the provider was
-// started, after waiting for a start in progress. One that does not come back
-// within the start timeout is left behind with a message.
+// started, after waiting for a start in progress.
 func (p *provider) retire() {
 	p.mu.Lock()
 	was := p.state.Load()
@@ -216,19 +215,25 @@ func (p *provider) retire() {
 	if was != ready {
 		return
 	}
+	p.dll.cleanUp(&p.complain, "provider "+p.name, "WSPCleanup", p.WSPCleanup)
+}
+
+// cleanUp calls a provider's cleanup function. One that does not come back
+// within the start timeout is left behind with a message.
+func (d *DLL) cleanUp(complain *complaints, who, function string, call func() spi.Errno) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if e := p.WSPCleanup(); e != 0 {
-			p.complain.once(p.dll, fmt.Sprintf("provider %s: WSPCleanup failed: %v", p.name, e))
+		if e := call(); e != 0 {
+			complain.once(d, fmt.Sprintf("%s: %s failed: %v", who, function, e))
 		}
 	}()
-	timer := time.NewTimer(p.dll.startTimeout())
+	timer := time.NewTimer(d.startTimeout())
 	defer timer.Stop()
 	select {
 	case <-done:
 	case <-timer.C:
-		p.complain.once(p.dll, fmt.Sprintf("provider %s: has not returned from WSPCleanup within %v; it was left running", p.name, p.dll.startTimeout()))
+		complain.once(d, fmt.Sprintf("%s: has not returned from %s within %v; it was left running", who, function, d.startTimeout()))
 	}
 }
 

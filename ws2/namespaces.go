@@ -250,20 +250,7 @@ func (p *nameProvider) retire() {
 	if was != ready {
 		return
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if e := p.NSPCleanup(); e != 0 {
-			p.complain.once(p.dll, fmt.Sprintf("namespace provider %s: NSPCleanup failed: %v", p.name, e))
-		}
-	}()
-	timer := time.NewTimer(p.dll.startTimeout())
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-		p.complain.once(p.dll, fmt.Sprintf("namespace provider %s: has not returned from NSPCleanup within %v; it was left running", p.name, p.dll.startTimeout()))
-	}
+	p.dll.cleanUp(&p.complain, "namespace provider "+p.name, "NSPCleanup", p.NSPCleanup)
 }
 
 // retireNames ends everything of names with the last WSACleanup.

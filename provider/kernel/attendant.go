@@ -3,9 +3,7 @@
 package kernel
 
 import (
-	"os"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -18,9 +16,7 @@ import (
 // first something to attend to.
 type attendant struct {
 	mu      sync.Mutex // a leaf: guards what follows, and epoll_ctl
-	file    *os.File   // an epoll instance, in the runtime's own poller
-	epoll   int
-	done    chan struct{} // closed when the goroutine has ended
+	loop    *epollLoop
 	ready   map[int32]func()
 	last    int32
 	stopped bool
@@ -40,7 +36,7 @@ func (a *attendant) attend(fd int, ready func()) (id int32, e spi.Errno) {
 	for a.last++; a.ready[a.last] != nil; a.last++ {
 	}
 	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: a.last}
-	if err := unix.EpollCtl(a.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+	if err := unix.EpollCtl(a.loop.fd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
 		return 0, spi.FromErrno(errnoOf(err))
 	}
 	a.ready[a.last] = ready
@@ -54,69 +50,37 @@ func (a *attendant) leave(fd int, id int32) {
 	defer a.mu.Unlock()
 	delete(a.ready, id)
 	if !a.stopped {
-		_ = unix.EpollCtl(a.epoll, unix.EPOLL_CTL_DEL, fd, nil)
+		_ = unix.EpollCtl(a.loop.fd, unix.EPOLL_CTL_DEL, fd, nil)
 	}
 }
 
-func (a *attendant) startLocked() spi.Errno {
-	if a.file != nil {
-		return 0
+func (a *attendant) startLocked() (e spi.Errno) {
+	if a.loop == nil {
+		a.ready = map[int32]func(){}
+		a.loop, e = startEpoll(16, a.happened)
 	}
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return spi.FromErrno(errnoOf(err))
-	}
-	if errno := setNonblockingFlag(fd, true); errno != 0 {
-		_ = unix.Close(fd)
-		return spi.FromErrno(errno)
-	}
-	file := os.NewFile(uintptr(fd), "epoll")
-	conn, err := file.SyscallConn()
-	if err != nil {
-		_ = file.Close()
-		return spi.WSASYSCALLFAILURE
-	}
-	a.file, a.epoll = file, fd
-	a.ready, a.done = map[int32]func(){}, make(chan struct{})
-	go a.run(conn, a.done)
-	return 0
+	return e
 }
 
 // stop ends the goroutine and waits for it.
 func (a *attendant) stop() {
 	a.mu.Lock()
 	a.stopped = true
-	file := a.file
+	loop := a.loop
 	a.mu.Unlock()
-	if file != nil {
-		_ = file.Close()
-		<-a.done
+	if loop != nil {
+		loop.stop()
 	}
 }
 
-func (a *attendant) run(conn syscall.RawConn, done chan<- struct{}) {
-	defer close(done)
-	events := make([]unix.EpollEvent, 16)
-	for {
-		var n int
-		var failed error
-		err := conn.Read(func(fd uintptr) bool {
-			n, failed = unix.EpollWait(int(fd), events, 0)
-			return n > 0 || failed != nil && failed != unix.EINTR
-		})
-		if err != nil || failed != nil {
-			return // stopped
-		}
-		for _, event := range events[:n] {
-			a.mu.Lock()
-			ready := a.ready[event.Fd]
-			if a.stopped {
-				ready = nil
-			}
-			a.mu.Unlock()
-			if ready != nil {
-				ready()
-			}
-		}
+func (a *attendant) happened(event unix.EpollEvent) {
+	a.mu.Lock()
+	ready := a.ready[event.Fd]
+	if a.stopped {
+		ready = nil
+	}
+	a.mu.Unlock()
+	if ready != nil {
+		ready()
 	}
 }

@@ -3,9 +3,7 @@
 package kernel
 
 import (
-	"os"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -18,9 +16,7 @@ import (
 // after everything that ends it.
 type poller struct {
 	mu      sync.Mutex // guards what follows, and epoll_ctl; a leaf but for around
-	file    *os.File   // the epoll instance, in the runtime's own poller
-	epoll   int
-	done    chan struct{} // closed when the goroutine has ended
+	loop    *epollLoop
 	watched map[int32]*descriptor
 	ids     map[*socket]int32
 	next    int32
@@ -50,7 +46,7 @@ func (p *poller) addLocked(d *descriptor) spi.Errno {
 	for p.next++; p.watched[p.next] != nil; p.next++ {
 	}
 	event := unix.EpollEvent{Events: watchedEvents, Fd: p.next}
-	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, d.fd, &event); err != nil {
+	if err := unix.EpollCtl(p.loop.fd, unix.EPOLL_CTL_ADD, d.fd, &event); err != nil {
 		return spi.FromErrno(errnoOf(err))
 	}
 	p.watched[p.next] = d
@@ -73,7 +69,7 @@ func (p *poller) forget(d, heir *descriptor) {
 	if p.stopped {
 		return // the instance is gone, its number perhaps another's
 	}
-	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, d.fd, nil)
+	_ = unix.EpollCtl(p.loop.fd, unix.EPOLL_CTL_DEL, d.fd, nil)
 	if heir != nil {
 		_ = p.addLocked(heir)
 	}
@@ -88,7 +84,7 @@ func (p *poller) around(s *socket, replace func() unix.Errno) unix.Errno {
 	watched = watched && !p.stopped
 	d := p.watched[id]
 	if watched {
-		_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, d.fd, nil)
+		_ = unix.EpollCtl(p.loop.fd, unix.EPOLL_CTL_DEL, d.fd, nil)
 	}
 	errno := replace()
 	if watched {
@@ -106,73 +102,40 @@ func (p *poller) rest(d *descriptor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	id, ok := p.ids[d.socket]
-	if !ok || d.pending.Load() != nil || d.has(fRecvShut) {
+	if !ok || p.stopped || d.pending.Load() != nil || d.has(fRecvShut) {
 		return
 	}
-	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, p.watched[id].fd, nil)
+	_ = unix.EpollCtl(p.loop.fd, unix.EPOLL_CTL_DEL, p.watched[id].fd, nil)
 	delete(p.watched, id)
 	delete(p.ids, d.socket)
 }
 
-func (p *poller) startLocked() spi.Errno {
-	if p.file != nil {
-		return 0
+func (p *poller) startLocked() (e spi.Errno) {
+	if p.loop == nil {
+		p.watched, p.ids = map[int32]*descriptor{}, map[*socket]int32{}
+		p.loop, e = startEpoll(128, p.happened)
 	}
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return spi.FromErrno(errnoOf(err))
-	}
-	if errno := setNonblockingFlag(fd, true); errno != 0 {
-		_ = unix.Close(fd)
-		return spi.FromErrno(errno)
-	}
-	file := os.NewFile(uintptr(fd), "epoll")
-	conn, err := file.SyscallConn()
-	if err != nil {
-		_ = file.Close()
-		return spi.WSASYSCALLFAILURE
-	}
-	p.file, p.epoll = file, fd
-	p.watched, p.ids = map[int32]*descriptor{}, map[*socket]int32{}
-	p.done = make(chan struct{})
-	go p.run(conn, p.done)
-	return 0
+	return e
 }
 
 // stop ends the goroutine and waits for it.
 func (p *poller) stop() {
 	p.mu.Lock()
 	p.stopped = true
-	file := p.file
+	loop := p.loop
 	p.mu.Unlock()
-	if file != nil {
-		_ = file.Close()
-		<-p.done
+	if loop != nil {
+		loop.stop()
 	}
 }
 
-func (p *poller) run(conn syscall.RawConn, done chan<- struct{}) {
-	defer close(done)
-	events := make([]unix.EpollEvent, 128)
-	for {
-		var n int
-		var failed error
-		err := conn.Read(func(fd uintptr) bool {
-			n, failed = unix.EpollWait(int(fd), events, 0)
-			return n > 0 || failed != nil && failed != unix.EINTR
-		})
-		if err != nil || failed != nil {
-			return // stopped
-		}
-		for _, event := range events[:n] {
-			p.mu.Lock()
-			d := p.watched[event.Fd]
-			p.mu.Unlock()
-			if d != nil && d.enter() {
-				d.happened(event.Events)
-				d.release()
-			}
-		}
+func (p *poller) happened(event unix.EpollEvent) {
+	p.mu.Lock()
+	d := p.watched[event.Fd]
+	p.mu.Unlock()
+	if d != nil && d.enter() {
+		d.happened(event.Events)
+		d.release()
 	}
 }
 
