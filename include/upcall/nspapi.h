@@ -1,0 +1,77 @@
+/*
+ * The structures and numbers that Winsock 2 name spaces took over from the older
+ * registration and resolution interface. Its functions (EnumProtocols,
+ * GetAddressByName, SetService, ...) have no counterpart here.
+ */
+#ifndef _NSPAPI_INCLUDED
+#define _NSPAPI_INCLUDED
+
+#include <ws2def.h>
+
+#define SERVICE_RESOURCE 0x00000001
+#define SERVICE_SERVICE 0x00000002
+#define SERVICE_LOCAL 0x00000004
+
+#define SERVICE_REGISTER 0x00000001
+#define SERVICE_DEREGISTER 0x00000002
+#define SERVICE_FLUSH 0x00000003
+#define SERVICE_ADD_TYPE 0x00000004
+#define SERVICE_DELETE_TYPE 0x00000005
+
+#define NS_DEFAULT 0
+#define NS_VNS 50
+#define NSTYPE_HIERARCHICAL 0x00000001
+#define NSTYPE_DYNAMIC 0x00000002
+#define NSTYPE_ENUMERABLE 0x00000004
+#define NSTYPE_WORKGROUP 0x00000008
+
+#define XP_CONNECTIONLESS 0x00000001
+#define XP_GUARANTEED_DELIVERY 0x00000002
+#define XP_GUARANTEED_ORDER 0x00000004
+#define XP_MESSAGE_ORIENTED 0x00000008
+#define XP_PSEUDO_STREAM 0x00000010
+#define XP_GRACEFUL_CLOSE 0x00000020
+#define XP_EXPEDITED_DATA 0x00000040
+#define XP_CONNECT_DATA 0x00000080
+#define XP_DISCONNECT_DATA 0x00000100
+#define XP_SUPPORTS_BROADCAST 0x00000200
+#define XP_SUPPORTS_MULTICAST 0x00000400
+#define XP_BANDWIDTH_ALLOCATION 0x00000800
+#define XP_FRAGMENTATION 0x00001000
+#define XP_ENCRYPTS 0x00002000
+
+#define RES_SOFT_SEARCH 0x00000001
+#define RES_FIND_MULTIPLE 0x00000002
+#ifndef RES_SERVICE
+#define RES_SERVICE 0x00000004
+#endif
+
+#define SERVICE_TYPE_VALUE_CONNA "ConnectionOriented"
+#define SERVICE_TYPE_VALUE_CONNW UPCALL_WIDE("ConnectionOriented")
+#define SERVICE_TYPE_VALUE_CONN UPCALL_AW(SERVICE_TYPE_VALUE_CONN)
+
+typedef struct _PROTOCOL_INFOA {
+	DWORD dwServiceFlags;
+	INT iAddressFamily;
+	INT iMaxSockAddr;
+	INT iMinSockAddr;
+	INT iSocketType;
+	INT iProtocol;
+	DWORD dwMessageSize;
+	LPSTR lpProtocol;
+} PROTOCOL_INFOA, *PPROTOCOL_INFOA, *LPPROTOCOL_INFOA;
+
+typedef struct _PROTOCOL_INFOW {
+	DWORD dwServiceFlags;
+	INT iAddressFamily;
+	INT iMaxSockAddr;
+	INT iMinSockAddr;
+	INT iSocketType;
+	INT iProtocol;
+	DWORD dwMessageSize;
+	LPWSTR lpProtocol;
+} PROTOCOL_INFOW, *PPROTOCOL_INFOW, *LPPROTOCOL_INFOW;
+
+typedef UPCALL_AW(PROTOCOL_INFO) PROTOCOL_INFO, *PPROTOCOL_INFO, *LPPROTOCOL_INFO;
+
+#endif

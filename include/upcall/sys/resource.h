@@ -1,0 +1,6 @@
+/* The system's header sees its own timeval; see ../detail/system.h. */
+#pragma GCC system_header
+#pragma push_macro("timeval")
+#undef timeval
+#include_next <sys/resource.h>
+#pragma pop_macro("timeval")

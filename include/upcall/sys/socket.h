@@ -1,0 +1,7 @@
+/* Either the system's sockets or Winsock's; see detail/system.h. */
+#pragma GCC system_header
+#ifdef UPCALL_DETAIL_SYSTEM_H
+#error "<sys/socket.h> was included after Winsock's headers: a source file can use one of the two; leave the system's out"
+#else
+#include_next <sys/socket.h>
+#endif
