@@ -145,9 +145,16 @@ func (f *file) lines() [][]string {
 		return nil
 	}
 	f.modified, f.size = info.ModTime(), info.Size()
+	if time.Since(f.modified) < settled {
+		f.modified = time.Time{}
+	}
 	f.fields = parse(string(text))
 	return f.fields
 }
+
+// settled is the age from which a file's time tells of the next change: a clock
+// that counts in ticks gives two changes of one tick the same time.
+const settled = time.Second
 
 func parse(text string) (lines [][]string) {
 	for line := range strings.Lines(text) {

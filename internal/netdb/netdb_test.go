@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -56,6 +57,23 @@ func TestFilesComeBeforeTheTable(t *testing.T) {
 	write(t, services, "http 8001/tcp\n", 0)
 	if s, _ := d.ServiceByName("http", "tcp"); s.Port != 8001 {
 		t.Errorf("after a change: %+v", s)
+	}
+}
+
+// Changes that leave the file's size and time as they were are seen while the
+// file is new.
+func TestNewFileIsReadAgain(t *testing.T) {
+	services := filepath.Join(t.TempDir(), "services")
+	d := Open(services, "")
+	future := time.Now().Add(time.Hour)
+	for _, port := range []uint16{7001, 7002} {
+		write(t, services, "ours "+strconv.Itoa(int(port))+"/tcp\n", 0)
+		if err := os.Chtimes(services, future, future); err != nil {
+			t.Fatal(err)
+		}
+		if s, _ := d.ServiceByName("ours", "tcp"); s.Port != port {
+			t.Errorf("%+v, want port %d", s, port)
+		}
 	}
 }
 

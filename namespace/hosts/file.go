@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"upcall.dev/spi"
 )
@@ -67,9 +68,16 @@ func (f *file) table() (*table, error) {
 		f.take(nil, nil)
 		return nil, spi.WSANO_RECOVERY
 	}
+	if time.Since(info.ModTime()) < settled {
+		info = nil
+	}
 	f.take(info, text)
 	return f.known, nil
 }
+
+// settled is the age from which a file's time tells of the next change: a clock
+// that counts in ticks gives two changes of one tick the same time.
+const settled = time.Second
 
 func (f *file) read() ([]byte, error) {
 	opened, err := os.Open(f.path)

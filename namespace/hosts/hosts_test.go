@@ -134,6 +134,22 @@ func TestFileIsReadAgain(t *testing.T) {
 	}
 }
 
+// Changes that leave the file's size and time as they were are seen while the
+// file is new.
+func TestNewFileIsReadAgain(t *testing.T) {
+	when := time.Now().Add(time.Hour)
+	r := resolverOf(t, "")
+	for _, name := range []string{"one", "two"} {
+		write(t, r.file.path, "192.0.2.1 "+name+"\n")
+		if err := os.Chtimes(r.file.path, when, when); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Forward(t.Context(), namespace.Question{Name: name, IPv4: true}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A client is told of a change of the file.
 func TestNotifiedOfChange(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hosts")

@@ -12,7 +12,8 @@
 //   - wait.go: how a blocking call waits, and what ends the wait.
 //   - send.go, recv.go: the data path, one system call each on a nonblocking
 //     socket.
-//   - events.go, poller.go: network events, and the provider's goroutine.
+//   - events.go: network events; poller.go, attendant.go: the provider's two
+//     goroutines, which stand on epoll.go.
 //   - overlapped.go: overlapped operations, each an operation (operation.go) in
 //     a queue of its socket; overlapped_port.go: the client's completion port.
 //   - extension.go: the extension functions; acceptex.go, connectex.go,
