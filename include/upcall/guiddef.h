@@ -33,8 +33,8 @@ typedef GUID IID, *LPIID, CLSID, *LPCLSID;
 /* Declares a GUID; the one file that defines INITGUID before its includes defines it. */
 #ifdef INITGUID
 #define DEFINE_GUID(name, l, w1, w2, b1, b2, b3, b4, b5, b6, b7, b8) \
-	UPCALL_EXTERN_CONST GUID name; \
-	UPCALL_EXTERN_CONST GUID name __attribute__((weak)) = {l, w1, w2, {b1, b2, b3, b4, b5, b6, b7, b8}}
+	UPCALL_EXTERN_CONST GUID name __attribute__((weak)); \
+	const GUID name = {l, w1, w2, {b1, b2, b3, b4, b5, b6, b7, b8}}
 #else
 #define DEFINE_GUID(name, l, w1, w2, b1, b2, b3, b4, b5, b6, b7, b8) UPCALL_EXTERN_CONST GUID name
 #endif

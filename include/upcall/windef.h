@@ -13,8 +13,8 @@
 #if !defined __GNUC__ || !defined __LP64__
 #error "these headers are for gcc and clang on 64-bit Linux"
 #endif
-#if !defined __cplusplus && __STDC_VERSION__ < 201112L
-#error "these headers need C11 (-std=c11 or -std=gnu11) or C++11"
+#if !defined __cplusplus && (!defined __STDC_VERSION__ || __STDC_VERSION__ < 199901L)
+#error "these headers need C11 or C++11; -std=gnu99 will do"
 #elif defined __cplusplus && __cplusplus < 201103L
 #error "these headers need C++11 (-std=c++11 or later)"
 #endif

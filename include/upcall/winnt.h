@@ -164,8 +164,8 @@ template <class T> inline T InterlockedCompareExchangePointer(T volatile *p, typ
 #define InterlockedOr64(p, v) InterlockedOr(p, v)
 #define InterlockedXor64(p, v) InterlockedXor(p, v)
 #define InterlockedCompareExchange64(p, v, old) InterlockedCompareExchange(p, v, old)
-#define InterlockedExchangePointer(p, v) InterlockedExchange(p, v)
-#define InterlockedCompareExchangePointer(p, v, old) InterlockedCompareExchange(p, v, old)
+static __inline__ PVOID InterlockedExchangePointer(PVOID volatile *p, PVOID v) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }
+static __inline__ PVOID InterlockedCompareExchangePointer(PVOID volatile *p, PVOID v, PVOID old) { return __sync_val_compare_and_swap(p, old, v); }
 #endif
 
 #endif

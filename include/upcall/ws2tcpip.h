@@ -12,6 +12,8 @@
 extern "C" {
 #endif
 
+/* Signed, as on Windows; see detail/system.h. */
+#define socklen_t upcall_socklen_t
 typedef int socklen_t;
 
 #define SIO_GET_INTERFACE_LIST 0x4004747F

@@ -140,32 +140,30 @@ typedef struct WSAData {
 
 #define MAXGETHOSTSTRUCT 1024
 
+#undef IOC_VOID
+#undef IOC_OUT
+#undef IOC_IN
+#undef IOC_INOUT
 #define IOCPARM_MASK 0x7f
 #define IOC_VOID 0x20000000
 #define IOC_OUT 0x40000000
 #define IOC_IN 0x80000000
 #define IOC_INOUT (IOC_IN | IOC_OUT)
-#define UPCALL_IO(group, number) (IOC_VOID | ((DWORD)(group) << 8) | (DWORD)(number))
-#define UPCALL_IOR(group, number, size) (IOC_OUT | ((DWORD)((size) & IOCPARM_MASK) << 16) | ((DWORD)(group) << 8) | (DWORD)(number))
-#define UPCALL_IOW(group, number, size) (IOC_IN | ((DWORD)((size) & IOCPARM_MASK) << 16) | ((DWORD)(group) << 8) | (DWORD)(number))
+#define UPCALL_IOC(kind, size, group, number) ((kind) | ((DWORD)((size) & IOCPARM_MASK) << 16) | ((DWORD)(group) << 8) | (DWORD)(number))
 #ifndef _IO
-#define _IO(group, number) UPCALL_IO(group, number)
-#define _IOR(group, number, type) UPCALL_IOR(group, number, sizeof(type))
-#define _IOW(group, number, type) UPCALL_IOW(group, number, sizeof(type))
+#define _IO(group, number) UPCALL_IOC(IOC_VOID, 0, group, number)
+#define _IOR(group, number, type) UPCALL_IOC(IOC_OUT, sizeof(type), group, number)
+#define _IOW(group, number, type) UPCALL_IOC(IOC_IN, sizeof(type), group, number)
 #endif
 
-#define UPCALL_FIONREAD 0x4004667F
-#define UPCALL_FIONBIO 0x8004667E
-#define UPCALL_FIOASYNC 0x8004667D
-#define UPCALL_SIOCATMARK 0x40047307
 #undef FIONREAD
 #undef FIONBIO
 #undef FIOASYNC
 #undef SIOCATMARK
-#define FIONREAD UPCALL_FIONREAD
-#define FIONBIO UPCALL_FIONBIO
-#define FIOASYNC UPCALL_FIOASYNC
-#define SIOCATMARK UPCALL_SIOCATMARK
+#define FIONREAD 0x4004667F
+#define FIONBIO 0x8004667E
+#define FIOASYNC 0x8004667D
+#define SIOCATMARK 0x40047307
 #define SIOCSHIWAT 0x80047300
 #define SIOCGHIWAT 0x40047301
 #define SIOCSLOWAT 0x80047302

@@ -14,9 +14,10 @@
  * 2. Names that <stdlib.h>, <unistd.h> and <sys/time.h> bring into nearly every
  *    program with other types are macros, after the system's own declarations
  *    have been read: fd_set, select, timeval (two 32-bit fields, as on Windows),
- *    u_long (32 bits) and gethostname. "struct timeval" after <winsock2.h> is
- *    Winsock's; it cannot be passed to the system's setitimer or utimes.
- *    gettimeofday follows it if <sys/time.h> is included.
+ *    u_long (32 bits), gethostname, and socklen_t in <ws2tcpip.h>. After
+ *    <winsock2.h> "struct timeval" is Winsock's, and cannot be passed to the
+ *    system's setitimer or utimes; gettimeofday, if <sys/time.h> is included,
+ *    is the library's own and takes it.
  *
  * 3. The system's socket headers (<sys/socket.h>, <netdb.h>, <netinet/in.h>,
  *    <poll.h>, ...) cannot be in the same source file: an #error says so,
