@@ -215,25 +215,26 @@ func (p *provider) retire() {
 	if was != ready {
 		return
 	}
-	p.dll.cleanUp(&p.complain, "provider "+p.name, "WSPCleanup", p.WSPCleanup)
+	switch e, ended := p.dll.await(p.WSPCleanup); {
+	case !ended:
+		p.complain.once(p.dll, fmt.Sprintf("provider %s: has not returned from WSPCleanup within %v; it was left running", p.name, p.dll.startTimeout()))
+	case e != 0:
+		p.complain.once(p.dll, fmt.Sprintf("provider %s: WSPCleanup failed: %v", p.name, e))
+	}
 }
 
-// cleanUp calls a provider's cleanup function. One that does not come back
-// within the start timeout is left behind with a message.
-func (d *DLL) cleanUp(complain *complaints, who, function string, call func() spi.Errno) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if e := call(); e != 0 {
-			complain.once(d, fmt.Sprintf("%s: %s failed: %v", who, function, e))
-		}
-	}()
+// await calls a provider's cleanup function. One that does not come back within
+// the start timeout is left behind: ended is false.
+func (d *DLL) await(cleanup func() spi.Errno) (e spi.Errno, ended bool) {
+	done := make(chan spi.Errno, 1)
+	go func() { done <- cleanup() }()
 	timer := time.NewTimer(d.startTimeout())
 	defer timer.Stop()
 	select {
-	case <-done:
+	case e = <-done:
+		return e, true
 	case <-timer.C:
-		complain.once(d, fmt.Sprintf("%s: has not returned from %s within %v; it was left running", who, function, d.startTimeout()))
+		return 0, false
 	}
 }
 

@@ -250,7 +250,12 @@ func (p *nameProvider) retire() {
 	if was != ready {
 		return
 	}
-	p.dll.cleanUp(&p.complain, "namespace provider "+p.name, "NSPCleanup", p.NSPCleanup)
+	switch e, ended := p.dll.await(p.NSPCleanup); {
+	case !ended:
+		p.complain.once(p.dll, fmt.Sprintf("namespace provider %s: has not returned from NSPCleanup within %v; it was left running", p.name, p.dll.startTimeout()))
+	case e != 0:
+		p.complain.once(p.dll, fmt.Sprintf("namespace provider %s: NSPCleanup failed: %v", p.name, e))
+	}
 }
 
 // retireNames ends everything of names with the last WSACleanup.
