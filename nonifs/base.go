@@ -17,7 +17,7 @@ type Base struct {
 	newSocket  func(info *spi.ProtocolInfo, af, typ, protocol int32, flags uint32) (*Endpoint, spi.Errno)
 	cleanup    func()
 	pid        uint32
-	extensions extensions
+	extensions spi.Extensions
 	transfers  sync.WaitGroup // files on their way
 
 	mu      sync.Mutex // guards entries; a leaf lock

@@ -30,7 +30,7 @@ func (b *Base) control(h *Handle[Endpoint], code uint32, in, out []byte, returne
 	case spi.SIO_CANCEL_IO:
 		return cancelIO(h, in)
 	case spi.SIO_GET_EXTENSION_FUNCTION_POINTER:
-		return b.extension(in, out, returned)
+		return b.extensions.Store(in, out, returned)
 	}
 	return h.Value.ioctl(h.Socket(), code, in, out, returned)
 }

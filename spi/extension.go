@@ -94,6 +94,52 @@ func StoreExtension[F any](out []byte, returned *uint32, f *F) Errno {
 	return 0
 }
 
+// Extensions are the extension functions of a provider that has all of them.
+// Clients get pointers to the fields, which therefore live, and stay as they
+// are, as long as the provider.
+type Extensions struct {
+	AcceptEx             AcceptExFunc
+	GetAcceptExSockaddrs GetAcceptExSockaddrsFunc
+	ConnectEx            ConnectExFunc
+	DisconnectEx         DisconnectExFunc
+	TransmitFile         TransmitFileFunc
+	TransmitPackets      TransmitPacketsFunc
+	WSARecvMsg           WSARecvMsgFunc
+	WSASendMsg           WSASendMsgFunc
+	WSAPoll              WSAPollFunc
+}
+
+// Store answers SIO_GET_EXTENSION_FUNCTION_POINTER: in has the GUID of the
+// function. WSAEFAULT (in or out is too small), WSAEINVAL (no such function).
+func (x *Extensions) Store(in, out []byte, returned *uint32) Errno {
+	var id GUID
+	if len(in) < int(unsafe.Sizeof(id)) {
+		return WSAEFAULT
+	}
+	copy((*[unsafe.Sizeof(id)]byte)(unsafe.Pointer(&id))[:], in)
+	switch id {
+	case WSAID_ACCEPTEX:
+		return StoreExtension(out, returned, &x.AcceptEx)
+	case WSAID_GETACCEPTEXSOCKADDRS:
+		return StoreExtension(out, returned, &x.GetAcceptExSockaddrs)
+	case WSAID_CONNECTEX:
+		return StoreExtension(out, returned, &x.ConnectEx)
+	case WSAID_DISCONNECTEX:
+		return StoreExtension(out, returned, &x.DisconnectEx)
+	case WSAID_TRANSMITFILE:
+		return StoreExtension(out, returned, &x.TransmitFile)
+	case WSAID_TRANSMITPACKETS:
+		return StoreExtension(out, returned, &x.TransmitPackets)
+	case WSAID_WSARECVMSG:
+		return StoreExtension(out, returned, &x.WSARecvMsg)
+	case WSAID_WSASENDMSG:
+		return StoreExtension(out, returned, &x.WSASendMsg)
+	case WSAID_WSAPOLL:
+		return StoreExtension(out, returned, &x.WSAPoll)
+	}
+	return WSAEINVAL
+}
+
 // LoadExtension returns the extension function of type F whose pointer out
 // holds. F must be the type that belongs to the GUID that was asked for.
 func LoadExtension[F any](out []byte) (f F, ok bool) {

@@ -1,6 +1,9 @@
 package spi
 
-import "testing"
+import (
+	"testing"
+	"unsafe"
+)
 
 func TestExtensionPointer(t *testing.T) {
 	calls := 0
@@ -23,6 +26,34 @@ func TestExtensionPointer(t *testing.T) {
 	}
 	if _, ok := LoadExtension[WSAPollFunc](make([]byte, 8)); ok {
 		t.Error("a nil pointer was loaded")
+	}
+}
+
+func TestExtensionsAreFoundByGUID(t *testing.T) {
+	var x Extensions
+	ask := func(id GUID, out []byte) (uint32, Errno) {
+		var n uint32
+		return n, x.Store((*[16]byte)(unsafe.Pointer(&id))[:], out, &n)
+	}
+	for id, want := range map[GUID]unsafe.Pointer{
+		WSAID_ACCEPTEX: unsafe.Pointer(&x.AcceptEx), WSAID_GETACCEPTEXSOCKADDRS: unsafe.Pointer(&x.GetAcceptExSockaddrs),
+		WSAID_CONNECTEX: unsafe.Pointer(&x.ConnectEx), WSAID_DISCONNECTEX: unsafe.Pointer(&x.DisconnectEx),
+		WSAID_TRANSMITFILE: unsafe.Pointer(&x.TransmitFile), WSAID_TRANSMITPACKETS: unsafe.Pointer(&x.TransmitPackets),
+		WSAID_WSARECVMSG: unsafe.Pointer(&x.WSARecvMsg), WSAID_WSASENDMSG: unsafe.Pointer(&x.WSASendMsg), WSAID_WSAPOLL: unsafe.Pointer(&x.WSAPoll),
+	} {
+		var got unsafe.Pointer
+		if _, e := ask(id, (*[8]byte)(unsafe.Pointer(&got))[:]); e != 0 || got != want {
+			t.Errorf("%v: %p, %v; want %p", id, got, e, want)
+		}
+	}
+	if _, e := ask(NewGUID(), make([]byte, 8)); e != WSAEINVAL {
+		t.Errorf("another GUID: %v", e)
+	}
+	if _, e := ask(WSAID_WSAPOLL, make([]byte, 7)); e != WSAEFAULT {
+		t.Errorf("seven bytes of room: %v", e)
+	}
+	if e := x.Store(make([]byte, 15), make([]byte, 8), new(uint32)); e != WSAEFAULT {
+		t.Errorf("a short GUID: %v", e)
 	}
 }
 

@@ -93,7 +93,7 @@ type provider struct {
 	handovers  handovers
 	attendant  attendant
 	news       news
-	extensions extensions
+	extensions spi.Extensions
 	results    results
 	poller     poller
 }
@@ -113,7 +113,7 @@ func (m *module) startup(version uint16, data *spi.WSPData, info *spi.ProtocolIn
 	if m.running == nil {
 		p := &provider{module: m, dll: dll}
 		p.waits.init()
-		p.extensions.init(p)
+		p.initExtensions()
 		p.handovers.attendant = &p.attendant
 		p.findEntries(info)
 		m.running = p

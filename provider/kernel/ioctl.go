@@ -72,7 +72,9 @@ func (d *descriptor) control(code uint32, in, out []byte) (int, spi.Errno) {
 	case spi.SIO_CANCEL_IO:
 		return 0, d.cancel(in)
 	case spi.SIO_GET_EXTENSION_FUNCTION_POINTER:
-		return d.p.extension(in, out)
+		var n uint32
+		e := d.p.extensions.Store(in, out, &n)
+		return int(n), e
 	case spi.SIO_ADDRESS_LIST_QUERY:
 		return d.addressList(out)
 	case spi.SIO_ADDRESS_LIST_SORT:
