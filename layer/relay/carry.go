@@ -180,6 +180,10 @@ func (w *wire) moveDown(o orders, x *scratch) (moved bool) {
 		return moved
 	case errno == spi.WSAEINTR:
 		return true
+	case errno == spi.WSAESHUTDOWN: // the client receives no more, but may send
+		h.ended, h.over = true, true
+		h.clear()
+		return false
 	case errno != 0 || n == 0 && !w.datagrams:
 		h.ended = true
 		h.put(w.ending(Down, errno))

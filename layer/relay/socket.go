@@ -122,6 +122,9 @@ func (s *socket) GetOption(level, name int32, val []byte, valLen *int32) spi.Err
 // SetOption implements nonifs.Lower. What was set is kept for the next lower
 // socket.
 func (s *socket) SetOption(level, name int32, val []byte) spi.Errno {
+	if asksForControl(level, name) {
+		return spi.WSAENOPROTOOPT
+	}
 	w := s.wire.Load()
 	if errno := w.next.WSPSetSockOpt(w.lower, level, name, val); errno != 0 {
 		return errno
@@ -137,6 +140,18 @@ func (s *socket) SetOption(level, name int32, val []byte) spi.Errno {
 	}
 	s.settings = append(s.settings, o)
 	return 0
+}
+
+// asksForControl reports whether an option asks for control information with
+// each datagram, which does not come through.
+func asksForControl(level, name int32) bool {
+	switch level {
+	case spi.IPPROTO_IP:
+		return name == spi.IP_PKTINFO || name == spi.IP_RECVTTL || name == spi.IP_RECVTOS
+	case spi.IPPROTO_IPV6:
+		return name == spi.IPV6_PKTINFO || name == spi.IPV6_HOPLIMIT || name == spi.IPV6_RECVTCLASS
+	}
+	return false
 }
 
 // Ioctl implements nonifs.Lower. Extension functions of the next provider, which

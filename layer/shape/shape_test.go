@@ -408,6 +408,45 @@ func TestCleanupDeliversClosedSockets(t *testing.T) {
 	}
 }
 
+// TestShutdownOfBothDelivers: a client that wants no more data still has what it
+// sent delivered, and may send on after it has refused to receive.
+func TestShutdownOfBothDelivers(t *testing.T) {
+	everywhere(t, func(t *testing.T, _ *ws2.DLL, thread *ws2.Thread) {
+		client, server := layertest.Pair(t, thread)
+		sent := make([]byte, 400_000)
+		_, _ = rand.NewChaCha8([32]byte{2}).Read(sent)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := thread.Shutdown(client, spi.SD_RECEIVE); err != nil {
+				t.Error(err)
+			}
+			if n, err := thread.Send(client, sent, 0); err != nil || n != len(sent) {
+				t.Errorf("sent %d: %v", n, err)
+			}
+			if err := thread.Shutdown(client, spi.SD_BOTH); err != nil {
+				t.Error(err)
+			}
+		})
+		if got, err := readAll(thread, server, make([]byte, 9999)); err != nil || !bytes.Equal(got, sent) {
+			t.Errorf("received %d bytes of %d: %v", len(got), len(sent), err)
+		}
+		wg.Wait()
+	})
+}
+
+// TestControlInformationIsRefused: an option that asks for what the layer does
+// not pass on fails.
+func TestControlInformationIsRefused(t *testing.T) {
+	everywhere(t, func(t *testing.T, _ *ws2.DLL, thread *ws2.Thread) {
+		s := layertest.Socket(t, thread, spi.SOCK_DGRAM)
+		for _, name := range []int32{spi.IP_PKTINFO, spi.IP_RECVTTL, spi.IP_RECVTOS} {
+			if err := thread.SetSockOpt(s, spi.IPPROTO_IP, name, []byte{1, 0, 0, 0}); !errors.Is(err, spi.WSAENOPROTOOPT) {
+				t.Errorf("option %d: %v", name, err)
+			}
+		}
+	})
+}
+
 // TestOptionsReachTheLowerSocket sets options of both kinds: kept by the layer
 // and passed on.
 func TestOptionsReachTheLowerSocket(t *testing.T) {
