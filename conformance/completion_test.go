@@ -133,6 +133,52 @@ func TestBehaviour035_FailureInThePacket(t *testing.T) {
 	})
 }
 
+// A socket may be tied to a port while operations are under way: the port tells
+// of them as well.
+func TestPortAssociatedMeanwhile(t *testing.T) {
+	each(t, func(c *client) {
+		a, b := c.pair()
+		ev, tagged := c.event(), c.event()
+		plain, both, alone := c.pending(b, 2, 0), c.pending(b, 2, ev), c.pending(b, 2, tagged|1)
+		p := c.port(b)
+		c.send(a, "11")
+		c.packet(p, plain, 0, 2)
+		c.send(a, "22")
+		c.packet(p, both, 0, 2)
+		c.await(ev)
+		c.send(a, "33")
+		c.await(tagged)
+		c.completed(alone, "33")
+		c.noPacket(p)
+
+		_, b = c.pair()
+		op := c.pending(b, 2, 0)
+		p = c.port(b)
+		c.ok(c.CloseSocket(b))
+		c.packet(p, op, spi.WSA_OPERATION_ABORTED, 0)
+	})
+}
+
+// A port and a completion routine exclude each other.
+func TestNoRoutineBesideAPort(t *testing.T) {
+	each(t, func(c *client) {
+		a, b := c.pair()
+		p := c.port(b)
+		routine := func(spi.Errno, uint32, *spi.Overlapped, uint32) { c.Error("the routine ran") }
+		op, err := c.startReceive(b, 4, 0, routine)
+		c.want(err, spi.WSAEINVAL)
+		if op.InProgress() {
+			c.Errorf("the operation has %+v", op.Overlapped)
+		}
+		c.send(a, "text")
+		c.receive(b, "text")
+		if code := c.SleepEx(0, true); code != 0 {
+			c.Errorf("the alertable wait gives %#x", code)
+		}
+		c.noPacket(p)
+	})
+}
+
 // The error and the flags that the provider stores come to the client.
 func TestBehaviour036_ErrorAndFlagsAreTheProviders(t *testing.T) {
 	each(t, func(c *client) {

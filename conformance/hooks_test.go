@@ -120,3 +120,22 @@ func TestBehaviour104_CallsInTheHook(t *testing.T) {
 		}
 	}, version1)
 }
+
+// A blocking send that is cancelled says so, though a part has been sent.
+func TestCancelledSend(t *testing.T) {
+	each(t, func(c *client) {
+		a, _ := c.pair()
+		calls := 0
+		c.hook(func() bool {
+			if calls++; calls == 2 {
+				c.ok(c.WSACancelBlockingCall())
+			}
+			return calls < 2
+		})
+		n, err := c.Send(a, make([]byte, 64<<20), 0)
+		c.want(err, spi.WSAEINTR)
+		if n != 0 {
+			c.Errorf("sent %d", n)
+		}
+	}, version1)
+}

@@ -277,7 +277,7 @@ func (b *Base) sendOn(h *Handle[Endpoint], bufs []spi.Buf, sent *uint32, flags u
 		return spi.WSA_IO_PENDING
 	}
 	errno = e.awaitOp(q, o, e.currentOptions().sndTimeout())
-	if o.n > 0 && !e.datagram && (errno == spi.WSAETIMEDOUT || errno == spi.WSAEINTR) {
+	if o.n > 0 && !e.datagram && errno == spi.WSAETIMEDOUT {
 		errno = 0 // a part was sent, which the caller must know
 	}
 	*sent = o.n

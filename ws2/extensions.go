@@ -143,7 +143,7 @@ func (t *Thread) TransmitPackets(s spi.Socket, elements []spi.TransmitPacketsEle
 func (t *Thread) WSARecvMsg(s spi.Socket, msg *spi.Msg, received *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine) error {
 	f, sock, e := extension[spi.WSARecvMsgFunc](t, s, spi.WSAID_WSARECVMSG)
 	if e == 0 {
-		received, routine, e = t.overlapped(received, ov, routine)
+		received, routine, e = t.overlapped(sock, received, ov, routine)
 	}
 	if e == 0 && msg == nil {
 		e = spi.WSAEFAULT
@@ -159,7 +159,7 @@ func (t *Thread) WSARecvMsg(s spi.Socket, msg *spi.Msg, received *uint32, ov *sp
 func (t *Thread) WSASendMsg(s spi.Socket, msg *spi.Msg, flags uint32, sent *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine) error {
 	f, sock, e := extension[spi.WSASendMsgFunc](t, s, spi.WSAID_WSASENDMSG)
 	if e == 0 {
-		sent, routine, e = t.overlapped(sent, ov, routine)
+		sent, routine, e = t.overlapped(sock, sent, ov, routine)
 	}
 	if e == 0 && msg == nil {
 		e = spi.WSAEFAULT

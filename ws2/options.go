@@ -110,7 +110,7 @@ func (t *Thread) IoctlSocket(s spi.Socket, cmd uint32, arg *uint32) error {
 func (t *Thread) WSAIoctl(s spi.Socket, code uint32, in, out []byte, returned *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine) error {
 	sock, e := t.lookup(s)
 	if e == 0 {
-		returned, routine, e = t.overlapped(returned, ov, routine)
+		returned, routine, e = t.overlapped(sock, returned, ov, routine)
 	}
 	if e != 0 {
 		return t.fail(e)

@@ -60,8 +60,8 @@ func (d *DLL) CloseCompletionPort(p Port) error {
 
 // AssociateCompletionPort ties a socket to a port, until the socket is closed:
 // each of its overlapped operations that has no completion routine, and no
-// tagged event, will queue a packet with this key. It stands for
-// CreateIoCompletionPort with a file handle.
+// tagged event, will queue a packet with this key when it completes, also one
+// that is under way. It stands for CreateIoCompletionPort with a file handle.
 //
 // WSA_INVALID_HANDLE (no such port), WSAENOTSOCK, WSA_INVALID_PARAMETER (the
 // socket has a port already), WSAEOPNOTSUPP (an IFS handle, on a system where
@@ -84,6 +84,12 @@ func (d *DLL) AssociateCompletionPort(s spi.Socket, p Port, key uintptr) error {
 	}
 	a.modes.Or(sock.modes.Load())
 	return nil
+}
+
+// hasPort reports whether the socket's operations are told to an open port.
+func (sock *socket) hasPort() bool {
+	a := sock.port.Load()
+	return a != nil && !a.port.Closed()
 }
 
 // attachable finds a socket for the calls that stand for the system's, on any

@@ -116,9 +116,9 @@ func (t *Thread) RecvFrom(s spi.Socket, b []byte, flags int32, from []byte, from
 
 // overlapped checks the parameters of a call that may be overlapped: without
 // ov the routine does not count and there must be a place for the result; a
-// routine needs a bound thread to run on. It returns the place and the routine
-// to hand on.
-func (t *Thread) overlapped(result *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine) (*uint32, spi.CompletionRoutine, spi.Errno) {
+// routine needs a bound thread to run on, and a socket without a port. It
+// returns the place and the routine to hand on.
+func (t *Thread) overlapped(sock *socket, result *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine) (*uint32, spi.CompletionRoutine, spi.Errno) {
 	switch {
 	case ov == nil && result == nil:
 		return nil, nil, spi.WSAEFAULT
@@ -126,6 +126,8 @@ func (t *Thread) overlapped(result *uint32, ov *spi.Overlapped, routine spi.Comp
 		return result, nil, 0
 	case routine != nil && !t.bound:
 		return nil, nil, spi.WSAEOPNOTSUPP
+	case routine != nil && sock.hasPort():
+		return nil, nil, spi.WSAEINVAL
 	case result == nil:
 		result = new(uint32)
 	}
@@ -143,12 +145,13 @@ func (t *Thread) startsIO() {
 // WSASend sends bufs. With ov the operation may go on after the call, which
 // then gives WSA_IO_PENDING, and ends in routine, or in ov's event and the
 // socket's completion port. WSAEFAULT (neither sent nor ov), WSAEOPNOTSUPP (a
-// routine on the unbound thread), and the errors of WSPSend.
+// routine on the unbound thread), WSAEINVAL (a routine and a port), and the
+// errors of WSPSend.
 // Source: winsock2/nf-winsock2-wsasend.
 func (t *Thread) WSASend(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, ov *spi.Overlapped, routine spi.CompletionRoutine) error {
 	sock, e := t.lookup(s)
 	if e == 0 {
-		sent, routine, e = t.overlapped(sent, ov, routine)
+		sent, routine, e = t.overlapped(sock, sent, ov, routine)
 	}
 	if e != 0 {
 		return t.fail(e)
@@ -161,7 +164,7 @@ func (t *Thread) WSASend(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint3
 func (t *Thread) WSASendTo(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, to []byte, ov *spi.Overlapped, routine spi.CompletionRoutine) error {
 	sock, e := t.lookup(s)
 	if e == 0 {
-		sent, routine, e = t.overlapped(sent, ov, routine)
+		sent, routine, e = t.overlapped(sock, sent, ov, routine)
 	}
 	if e != 0 {
 		return t.fail(e)
@@ -175,7 +178,7 @@ func (t *Thread) WSASendTo(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uin
 func (t *Thread) WSARecv(s spi.Socket, bufs []spi.Buf, received, flags *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine) error {
 	sock, e := t.lookup(s)
 	if e == 0 {
-		received, routine, e = t.overlapped(received, ov, routine)
+		received, routine, e = t.overlapped(sock, received, ov, routine)
 	}
 	if e == 0 && flags == nil {
 		e = spi.WSAEFAULT
@@ -192,7 +195,7 @@ func (t *Thread) WSARecv(s spi.Socket, bufs []spi.Buf, received, flags *uint32, 
 func (t *Thread) WSARecvFrom(s spi.Socket, bufs []spi.Buf, received, flags *uint32, from []byte, fromLen *int32, ov *spi.Overlapped, routine spi.CompletionRoutine) error {
 	sock, e := t.lookup(s)
 	if e == 0 {
-		received, routine, e = t.overlapped(received, ov, routine)
+		received, routine, e = t.overlapped(sock, received, ov, routine)
 	}
 	if e == 0 && flags == nil {
 		e = spi.WSAEFAULT

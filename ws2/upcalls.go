@@ -275,16 +275,19 @@ func (d *DLL) wpuCompleteOverlappedRequest(s spi.Socket, ov *spi.Overlapped, sta
 	if sock == nil || ov == nil {
 		return spi.WSAEINVAL
 	}
-	// Once Internal has changed the client may use ov for something else.
+	// Once Internal has changed the client may use ov for something else,
+	// and tie the socket to a port that has nothing to do with it.
 	ev := ov.HEvent
+	var a *association
+	if !ev.Tagged() {
+		a = d.association(sock)
+	}
 	ov.Complete(status, transferred)
 	if ev.Untagged() != spi.InvalidEvent {
 		d.wpuSetEvent(ev)
 	}
-	if !ev.Tagged() {
-		if a := d.association(sock); a != nil {
-			a.queue(ov, status, transferred)
-		}
+	if a != nil {
+		a.queue(ov, status, transferred)
 	}
 	return 0
 }

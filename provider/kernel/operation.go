@@ -21,6 +21,7 @@ type operation struct {
 	native    int          // then the number of the thread, if it may cancel; else zero
 	through   *descriptor  // the handle it was started on
 	packet    *portWatch   // where its packet goes; nil when it has none
+	awaits    bool         // it has a packet if the socket gets a port meanwhile
 	n         int          // bytes transferred so far
 
 	receiving
@@ -125,6 +126,10 @@ func (o *operations) finish(op *operation, status spi.Errno, flags uint32, indic
 	}
 	ov.Offset, ov.OffsetHigh = flags, uint32(status)
 	event := ov.HEvent.Untagged() // the client may reuse ov once it is complete
+	var associated spi.CompletionPort
+	if op.awaits && indicate && !op.through.lost.Load() {
+		associated = p.dll.CompletionPort(spi.Socket(op.through.fd)) // before ov is complete: not one that comes after
+	}
 	n := uint32(op.n)
 	ov.Complete(status, n)
 	p.results.completed(ov)
@@ -147,6 +152,8 @@ func (o *operations) finish(op *operation, status spi.Errno, flags uint32, indic
 			} else {
 				w.port.Post(packet)
 			}
+		} else if associated != nil {
+			associated.Post(spi.Completion{Overlapped: ov, Status: status, Transferred: n})
 		}
 	}
 	o.give(op)

@@ -89,6 +89,7 @@ func (d *descriptor) begin(ov *spi.Overlapped, routine spi.CompletionRoutine, th
 	}
 	op = o.take()
 	op.ov, op.routine, op.through, op.packet = ov, routine, d, packet
+	op.awaits = o.watch == nil && routine == nil && !ov.HEvent.Tagged()
 	if thread != nil {
 		op.thread = *thread
 	}
@@ -182,6 +183,7 @@ func (o *operations) conclude(op *operation, e spi.Errno, flags uint32) {
 	if e == 0 && op.packet != nil && op.packet.port.SkipOnSuccess() {
 		op.packet = nil
 	}
+	op.awaits = false
 	o.finish(op, e, flags, e == 0)
 }
 
