@@ -72,8 +72,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// nonIFSDuplicate is refused for handles of one kind only.
-const nonIFSDuplicate = "WSADuplicateSocket of a non-IFS handle for another process"
+// nonIFSDuplicate is refused where the sockets are the provider's own.
+const nonIFSDuplicate = "WSADuplicateSocket for another process, over `memory` or under `shape`"
 
 func socket(th *ws2.Thread, g spi.Group, flags uint32) error {
 	_, err := th.WSASocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP, nil, g, flags)
