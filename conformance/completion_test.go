@@ -6,6 +6,7 @@ import (
 	"errors"
 	"runtime"
 	"testing"
+	"time"
 
 	"upcall.dev/spi"
 	"upcall.dev/ws2"
@@ -271,6 +272,30 @@ func TestBehaviour041_ResultWaits(t *testing.T) {
 			c.Errorf("%d bytes", n)
 		}
 		c.completed(op, "late")
+	})
+}
+
+// The event is set before the wait for the result is over: a client that uses it
+// for the next operation never finds it set by the one before.
+func TestResultComesAfterTheEvent(t *testing.T) {
+	each(t, func(c *client) {
+		a, b := c.pair()
+		ev := c.event()
+		turn := make(chan bool)
+		c.elsewhere(func(c *client) {
+			for range turn {
+				time.Sleep(time.Millisecond) // the other thread waits by now
+				c.send(a, "x")
+			}
+		})
+		defer close(turn)
+		for range 100 {
+			op := c.pending(b, 8, ev)
+			turn <- true
+			if n, err := c.result(op, true); n != 1 || err != nil || !c.isSet(ev) {
+				c.Fatalf("the result is %d, %v; the event is set: %v", n, err, c.isSet(ev))
+			}
+		}
 	})
 }
 

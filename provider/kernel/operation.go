@@ -132,7 +132,6 @@ func (o *operations) finish(op *operation, status spi.Errno, flags uint32, indic
 	}
 	n := uint32(op.n)
 	ov.Complete(status, n)
-	p.results.completed(ov)
 	if op.routine != nil {
 		table, routine := p.upcalls.Load(), op.routine
 		if indicate {
@@ -156,6 +155,7 @@ func (o *operations) finish(op *operation, status spi.Errno, flags uint32, indic
 			associated.Post(spi.Completion{Overlapped: ov, Status: status, Transferred: n})
 		}
 	}
+	p.results.completed(ov) // after the event, which who waited may use again
 	o.give(op)
 }
 
@@ -185,7 +185,7 @@ func (r *results) wait(ov *spi.Overlapped) <-chan struct{} {
 	return done
 }
 
-// completed wakes the calls that wait for ov, which is complete.
+// completed wakes the calls that wait for ov, which is complete, or in use again.
 func (r *results) completed(ov *spi.Overlapped) {
 	if r.waiting.Load() == 0 {
 		return

@@ -368,7 +368,7 @@ func (p *provider) WSPGetOverlappedResult(s spi.Socket, ov *spi.Overlapped, tran
 	if ov == nil || transferred == nil || flags == nil {
 		return spi.WSAEFAULT
 	}
-	if ov.InProgress() {
+	for ov.InProgress() {
 		if !wait {
 			return spi.WSA_IO_INCOMPLETE
 		}
