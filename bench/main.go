@@ -40,6 +40,7 @@ func measureAll(rounds int, each time.Duration, only string) (failed bool) {
 		if !strings.Contains(r.name, only) {
 			continue
 		}
+		disturbedRuns = 0
 		line, met, err := r.measure(rounds, each)
 		if why, ok := whyAbsent(err); ok {
 			fmt.Fprintf(w, "%s\t\t\t\t\tnot measured: %s\n", r.name, why)
@@ -50,7 +51,10 @@ func measureAll(rounds int, each time.Duration, only string) (failed bool) {
 			failed = true
 			continue
 		}
-		if !met {
+		switch {
+		case disturbedRuns > rounds/2:
+			line += "says little: the machine was busy"
+		case !met:
 			line += "missed"
 		}
 		fmt.Fprintln(w, line)
