@@ -186,7 +186,9 @@ func (d *descriptor) report() {
 	}
 	own.mu.Lock()
 	defer own.mu.Unlock()
-	own.engine.Report(d.ready())
+	if now := d.ready(); d.current() { // else another socket was looked at, or none
+		own.engine.Report(now)
+	}
 }
 
 // ready looks what holds on the socket now.

@@ -142,6 +142,9 @@ func (p *poller) happened(event unix.EpollEvent) {
 // happened looks what the socket's change means for its selection, its
 // overlapped operations, and data that SD_RECEIVE refuses.
 func (d *descriptor) happened(events uint32) {
+	if !d.current() {
+		return // what has happened is another socket's
+	}
 	if d.has(fRecvShut) && !d.has(fAborted) && d.kind.tcp() {
 		d.resetIfData()
 	}

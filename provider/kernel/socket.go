@@ -100,7 +100,7 @@ type socket struct {
 	cookie atomic.Uint64 // SO_COOKIE: tells it from a later socket with the same number
 	flags  atomic.Uint32
 	chosen atomic.Uint32 // the options that the client has set, as in carried
-	since  atomic.Int64  // Unix time of the connection, for SO_CONNECT_TIME
+	since  atomic.Int64  // when it was connected, in nanoseconds of Unix time, for SO_CONNECT_TIME
 
 	// Error codes that the kernel tells once only.
 	err    atomic.Int32 // what SO_ERROR gives before the kernel's own; on datagram sockets receiving too
@@ -329,7 +329,7 @@ func (p *provider) publish(d *descriptor) spi.Errno {
 // setConnected notes the time of the connection.
 func (s *socket) setConnected() {
 	if !s.has(fConnected) {
-		s.since.Store(time.Now().Unix())
+		s.since.Store(time.Now().UnixNano())
 		s.set(fConnected | fBound)
 	}
 }

@@ -118,7 +118,7 @@ func (d *descriptor) connectTime() int32 {
 	if !d.has(fConnected) {
 		d.setConnected()
 	}
-	return int32(min(max(time.Now().Unix()-d.since.Load(), 0), math.MaxInt32))
+	return int32(min(max((time.Now().UnixNano()-d.since.Load())/int64(time.Second), 0), math.MaxInt32))
 }
 
 func (d *descriptor) getLinger(name int32, val []byte, valLen *int32) spi.Errno {
