@@ -1,5 +1,5 @@
-// Package capi is the C door: the place from which the shared library is built
-// that gives C programs Winsock 2 by its binary contract, and that loads
-// providers written in C. The headers that such programs and providers are
-// compiled with are in include/upcall.
+// Package capi is the C door: where the shared library will be built from that
+// gives C programs Winsock 2 by its binary contract, and loads providers written
+// in C. So far there are the headers that such programs and providers are
+// compiled with, in include/upcall, and the tests of their layouts here.
 package capi
