@@ -73,10 +73,9 @@ func (d *descriptor) begin(ov *spi.Overlapped, routine spi.CompletionRoutine, th
 	if !d.has(fOverlapped) || routine != nil && thread == nil {
 		return nil, nil, spi.WSAEINVAL
 	}
-	port := d.p.dll.CompletionPort(spi.Socket(d.fd))
 	o = d.queues()
 	o.mu.Lock()
-	packet, e := o.watched(d, port, ov.HEvent, routine)
+	packet, e := o.watched(d, ov.HEvent, routine)
 	if e == 0 && d.isClosed() {
 		e = spi.WSAENOTSOCK // after this the closer finds what is queued
 	}
@@ -103,6 +102,11 @@ func (d *descriptor) sendOverlapped(x *sending, to *sockaddr, sent *uint32, flag
 	native, e := d.sendFlags(flags)
 	if e != 0 {
 		return e
+	}
+	if flags == 0 && to == nil && x.control == nil && routine == nil {
+		if e, over := d.sendAtOnce(x, sent, ov, thread); over {
+			return e
+		}
 	}
 	o, op, e := d.begin(ov, routine, thread)
 	if e != 0 {

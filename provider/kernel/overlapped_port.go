@@ -65,10 +65,13 @@ func (o *operations) unsure() {
 // the client's port if there is one, and the poller when nobody may dequeue. It
 // returns where the operation's packet goes. WSAEINVAL for a routine beside a
 // port.
-func (o *operations) watched(d *descriptor, port spi.CompletionPort, event spi.Event, routine spi.CompletionRoutine) (*portWatch, spi.Errno) {
-	if port != nil && (o.watch == nil || !samePort(o.watch.port, port)) {
-		if e := o.rewatch(d, port); e != 0 && e != spi.WSA_INVALID_HANDLE {
-			return nil, e
+func (o *operations) watched(d *descriptor, event spi.Event, routine spi.CompletionRoutine) (*portWatch, spi.Errno) {
+	if o.watch == nil || o.watch.on != d { // a handle keeps its port
+		port := d.p.dll.CompletionPort(spi.Socket(d.fd))
+		if port != nil && (o.watch == nil || !samePort(o.watch.port, port)) {
+			if e := o.rewatch(d, port); e != 0 && e != spi.WSA_INVALID_HANDLE {
+				return nil, e
+			}
 		}
 	}
 	w := o.watch
