@@ -165,10 +165,14 @@ func (h *handovers) serve(o *offer) {
 	if err != nil || peer.Pid != o.pid || !mayGive(uint32(os.Geteuid()), peer.Uid) {
 		return
 	}
-	o.d.set(fShared)
-	if unix.Sendmsg(conn, o.d.handoverState(), unix.UnixRights(o.d.fd), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL) == nil {
-		h.withdraw(o)
+	if !h.take(o) { // before the target can know: it is given once
+		return
 	}
+	o.d.set(fShared)
+	if unix.Sendmsg(conn, o.d.handoverState(), unix.UnixRights(o.d.fd), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL) != nil && h.restore(o) {
+		return // the target may ask again
+	}
+	o.end(h.attendant)
 }
 
 // mayGive reports whether processes of one user give sockets to those of
@@ -184,7 +188,17 @@ func (h *handovers) take(o *offer) bool {
 	return stands
 }
 
-// withdraw ends an offer that has been taken, or whose process has ended.
+// restore undoes take; false when the cleanup has begun.
+func (h *handovers) restore(o *offer) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.ended {
+		h.offers[o] = struct{}{}
+	}
+	return !h.ended
+}
+
+// withdraw ends an offer whose process has ended.
 func (h *handovers) withdraw(o *offer) {
 	if h.take(o) {
 		o.end(h.attendant)
