@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"upcall.dev/catalog"
+	"upcall.dev/conformance/internal/chains"
 	"upcall.dev/spi"
-	_ "upcall.dev/standard"
 	"upcall.dev/ws2"
 )
 
@@ -21,27 +21,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds every wait for something that must happen.
 const patience = 20 * time.Second
 
-var (
-	bare   = catalog.Layer{Name: "trace", Options: spi.Options{"file": "/dev/null"}}
-	nonIFS = catalog.Layer{Name: "trace", Options: spi.Options{"file": "/dev/null", "data": "on"}}
-)
-
-// configurations are the chains that the model is compared with.
-var configurations = []struct {
-	name, base string
-	through    []catalog.Layer
-}{
-	{"kernel", "kernel", nil},
-	{"memory", "memory", nil},
-	{"kernel+ifs", "kernel", []catalog.Layer{bare}},
-	{"kernel+nonifs", "kernel", []catalog.Layer{nonIFS}},
-	{"kernel+nonifs+nonifs", "kernel", []catalog.Layer{nonIFS, nonIFS}},
-}
-
 func TestRandomCalls(t *testing.T) {
-	for _, c := range configurations {
-		t.Run(c.name, func(t *testing.T) {
-			source, err := catalog.Compose(catalog.Default(), c.base, c.through)
+	for _, c := range chains.All {
+		t.Run(c.Name, func(t *testing.T) {
+			source, err := c.Compose()
 			if err != nil {
 				t.Fatal(err)
 			}

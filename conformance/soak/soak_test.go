@@ -10,8 +10,8 @@ import (
 	"go.uber.org/goleak"
 
 	"upcall.dev/catalog"
+	"upcall.dev/conformance/internal/chains"
 	"upcall.dev/spi"
-	_ "upcall.dev/standard"
 	"upcall.dev/ws2"
 )
 
@@ -22,35 +22,19 @@ var (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var (
-	bare   = catalog.Layer{Name: "trace", Options: spi.Options{"file": "/dev/null"}}
-	nonIFS = catalog.Layer{Name: "trace", Options: spi.Options{"file": "/dev/null", "data": "on"}}
-)
-
-var configurations = []struct {
-	name, base string
-	through    []catalog.Layer
-}{
-	{"kernel", "kernel", nil},
-	{"memory", "memory", nil},
-	{"kernel+ifs", "kernel", []catalog.Layer{bare}},
-	{"kernel+nonifs", "kernel", []catalog.Layer{nonIFS}},
-	{"kernel+nonifs+nonifs", "kernel", []catalog.Layer{nonIFS, nonIFS}},
-}
-
 // heapGrowth is how much the heap may hold at the end beyond what it held when
 // a tenth of the connections was through.
 const heapGrowth = 8 << 20
 
 func TestSoak(t *testing.T) {
-	for _, c := range configurations {
+	for _, c := range chains.All {
 		for _, workers := range []int{1, 2} {
-			name := c.name + "/one worker"
+			name := c.Name + "/one worker"
 			if workers > 1 {
-				name = c.name + "/two workers"
+				name = c.Name + "/two workers"
 			}
 			t.Run(name, func(t *testing.T) {
-				source, err := catalog.Compose(catalog.Default(), c.base, c.through)
+				source, err := c.Compose()
 				if err != nil {
 					t.Fatal(err)
 				}
