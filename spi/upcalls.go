@@ -124,6 +124,10 @@ type DLL interface {
 	// with either handle. WSAENOTSOCK, WSAEINVAL (upper is not from
 	// WPUCreateSocketHandle).
 	CompleteWith(lower, upper Socket, complete func(Completion)) Errno
+
+	// Application returns the path of the program whose sockets these are,
+	// which GetModuleFileName gives a provider that is loaded into it.
+	Application() string
 }
 
 // StartupFunc is WSPStartup, the one function that a provider exports. info is

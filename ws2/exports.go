@@ -79,4 +79,10 @@ func (x *exports) WaitForEvent(ev spi.Event, milliseconds uint32) uint32 {
 	return waitCode(wait.For([]*wait.Event{e}, false, timeoutOf(milliseconds)))
 }
 
+// Application returns the path by which the catalog knows the program.
+func (x *exports) Application() string {
+	path, _ := x.dll.application()
+	return path
+}
+
 // CompletionPort and CompleteWith are with the completion ports, in lanes.go.
