@@ -14,8 +14,8 @@ import (
 )
 
 // Thread is the thread that a client calls from. A bound one, from
-// [DLL.BindThread], is used by its own goroutine only; the unbound one, from
-// [DLL.Unbound], by any number of goroutines.
+// [DLL.BindThread] or [DLL.AdoptThread], is used on its own operating-system
+// thread only; the unbound one, from [DLL.Unbound], by any number of goroutines.
 type Thread struct {
 	dll   *DLL
 	id    spi.ThreadID // what providers get as lpThreadId
@@ -23,7 +23,7 @@ type Thread struct {
 
 	// What follows is the bound thread's own, and touched by it alone.
 	osID         int
-	binds        int
+	binds        []bool // one per bind not undone yet: whether it locked the goroutine
 	lastError    spi.Errno
 	openType     int32        // SO_OPENTYPE
 	waiter       *wait.Waiter // Queue may be called from anywhere
@@ -61,30 +61,46 @@ type threadRef struct {
 // already gets the same Thread.
 func (d *DLL) BindThread() *Thread {
 	runtime.LockOSThread()
+	return d.bindThread(true)
+}
+
+// AdoptThread is [DLL.BindThread] for a caller that is on one
+// operating-system thread for as long as the bind lasts without its goroutine
+// being locked to it: a call from C, whose goroutine lives for that call only.
+// Later calls from C on that thread use the same Thread, and the last one,
+// before the thread ends, makes the [Thread.Unbind]: a thread of the system
+// that gets the id of one that was never unbound would be taken for it.
+func (d *DLL) AdoptThread() *Thread { return d.bindThread(false) }
+
+// bindThread returns the calling operating-system thread's Thread; locked says
+// whether the caller has locked its goroutine to it for this.
+func (d *DLL) bindThread(locked bool) *Thread {
 	osID := osThreadID()
 	if bound, ok := d.threads.bound.Load(osID); ok {
 		t := bound.(*Thread)
-		t.binds++
+		t.binds = append(t.binds, locked)
 		return t
 	}
-	t := &Thread{dll: d, bound: true, binds: 1, osID: osID, waiter: wait.NewWaiter()}
+	t := &Thread{dll: d, bound: true, binds: []bool{locked}, osID: osID, waiter: wait.NewWaiter()}
 	t.id.ThreadHandle, _ = d.threads.ids.Insert(&threadRef{thread: t, own: true}, 0)
 	d.threads.bound.Store(osID, t)
 	return t
 }
 
-// Unbind undoes one [DLL.BindThread]; the caller is the goroutine that made it.
-// The last one ends the thread: the overlapped operations that it started are
-// cancelled, except on sockets with a completion port, its queued APCs are
-// dropped, queueing more
-// fails, and the Thread must not be used any more. On the unbound thread it
-// does nothing.
+// Unbind undoes the latest [DLL.BindThread] or [DLL.AdoptThread] that is not
+// undone yet; the caller is the goroutine, or the thread of the system, that
+// made it. The last one ends the thread: the overlapped operations that it
+// started are cancelled, except on sockets with a completion port, its queued
+// APCs are dropped, queueing more fails, and the Thread must not be used any
+// more. On the unbound thread it does nothing.
 func (t *Thread) Unbind() {
-	if !t.bound {
+	last := len(t.binds) - 1
+	if !t.bound || last < 0 {
 		return
 	}
-	t.binds--
-	if t.binds == 0 {
+	locked := t.binds[last]
+	t.binds = t.binds[:last]
+	if last == 0 {
 		if t.overlaps {
 			t.cancelAll()
 		}
@@ -97,7 +113,9 @@ func (t *Thread) Unbind() {
 		}
 		t.setHook(nil)
 	}
-	runtime.UnlockOSThread()
+	if locked {
+		runtime.UnlockOSThread()
+	}
 }
 
 // Unbound returns the thread for goroutines that wander between
