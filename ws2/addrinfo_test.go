@@ -56,7 +56,7 @@ func TestNumericAddrInfo(t *testing.T) {
 		{new("somebody"), nil, spi.AddrInfo{}, nil, spi.WSASERVICE_NOT_FOUND}, // nothing is installed
 	} {
 		list, err := thread.GetAddrInfo(c.node, c.service, &c.hints)
-		if got := sockaddrs(list); !slices.Equal(got, c.want) || codeOf(err) != c.code || thread.WSAGetLastError() != c.code && c.code != 0 {
+		if got := sockaddrs(list); !slices.Equal(got, c.want) || CodeOf(err) != c.code || thread.WSAGetLastError() != c.code && c.code != 0 {
 			t.Errorf("%v %v %+v: %v, %v; want %v, %v", text(c.node), text(c.service), c.hints, got, err, c.want, c.code)
 		}
 		FreeAddrInfo(list)
@@ -83,7 +83,7 @@ func TestGetAddrInfoExWaitsCancelsAndTimesOut(t *testing.T) {
 	thread := h.up()
 	ev, _ := thread.WSACreateEvent()
 	get := func(node string, timeout *spi.Timeval, ov *spi.Overlapped, routine NameCompletion, result **spi.AddrInfoEx, handle *uintptr) spi.Errno {
-		return codeOf(thread.GetAddrInfoEx(&node, nil, spi.NS_ALL, nil, nil, result, timeout, ov, routine, handle))
+		return CodeOf(thread.GetAddrInfoEx(&node, nil, spi.NS_ALL, nil, nil, result, timeout, ov, routine, handle))
 	}
 	var result *spi.AddrInfoEx
 	if e := get("127.0.0.1", nil, nil, nil, &result, nil); e != 0 || spi.AddressString(result.Sockaddr()) != "127.0.0.1:0" || result.Provider != nil {
@@ -98,7 +98,7 @@ func TestGetAddrInfoExWaitsCancelsAndTimesOut(t *testing.T) {
 	if e := get("slow", nil, ov, nil, &result, &handle); e != spi.WSA_IO_PENDING {
 		t.Fatal(e)
 	}
-	if e := codeOf(thread.GetAddrInfoExOverlappedResult(ov)); e != spi.WSAEINPROGRESS {
+	if e := CodeOf(thread.GetAddrInfoExOverlappedResult(ov)); e != spi.WSAEINPROGRESS {
 		t.Errorf("in progress: %v", e)
 	}
 	if err := thread.GetAddrInfoExCancel(&handle); err != nil {
@@ -107,10 +107,10 @@ func TestGetAddrInfoExWaitsCancelsAndTimesOut(t *testing.T) {
 	if n, err := thread.WSAWaitForMultipleEvents([]spi.Event{ev}, true, spi.WSA_INFINITE, false); n != 0 {
 		t.Errorf("event: %d, %v", n, err)
 	}
-	if e := codeOf(thread.GetAddrInfoExOverlappedResult(ov)); e != spi.WSA_E_CANCELLED {
+	if e := CodeOf(thread.GetAddrInfoExOverlappedResult(ov)); e != spi.WSA_E_CANCELLED {
 		t.Errorf("cancelled: %v", e)
 	}
-	if e := codeOf(thread.GetAddrInfoExCancel(&handle)); e != spi.WSA_INVALID_HANDLE {
+	if e := CodeOf(thread.GetAddrInfoExCancel(&handle)); e != spi.WSA_INVALID_HANDLE {
 		t.Errorf("twice: %v", e)
 	}
 	called := make(chan spi.Errno, 1)
@@ -161,7 +161,7 @@ func TestAsyncDatabaseRequests(t *testing.T) {
 		if err != nil || m.Message != 0x400 || m.WParam != handle {
 			t.Fatalf("%+v, %v", m, err)
 		}
-		if e := codeOf(thread.WSACancelAsyncRequest(handle)); e != spi.WSAEALREADY {
+		if e := CodeOf(thread.WSACancelAsyncRequest(handle)); e != spi.WSAEALREADY {
 			t.Errorf("cancelled after the end: %v", e)
 		}
 		return AsyncError(m.LParam), AsyncBufLen(m.LParam)
@@ -198,11 +198,11 @@ func TestAsyncDatabaseRequests(t *testing.T) {
 		t.Error(err)
 	}
 	for e, h := range map[spi.Errno]uintptr{spi.WSAEALREADY: handle, spi.WSAEINVAL: 4711} {
-		if got := codeOf(thread.WSACancelAsyncRequest(h)); got != e {
+		if got := CodeOf(thread.WSACancelAsyncRequest(h)); got != e {
 			t.Errorf("%#x: %v, want %v", h, got, e)
 		}
 	}
-	if _, err := thread.WSAAsyncGetHostByName(0, 0x400, "x", buf); codeOf(err) != spi.WSAEINVAL {
+	if _, err := thread.WSAAsyncGetHostByName(0, 0x400, "x", buf); CodeOf(err) != spi.WSAEINVAL {
 		t.Errorf("no window: %v", err)
 	}
 	if err := thread.WSACleanup(); err != nil {

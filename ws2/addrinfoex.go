@@ -134,7 +134,7 @@ func (t *Thread) getAddrInfoLater(r *running, q *addrRequest, result **spi.AddrI
 		list, err := d.limited(r, q, a, limit)
 		d.names.async.Remove(number)
 		*result = list
-		code := codeOf(err)
+		code := CodeOf(err)
 		ov.Complete(code, 0)
 		if routine != nil {
 			routine(code, 0, ov)
@@ -161,7 +161,7 @@ func (d *DLL) limited(r *running, q *addrRequest, a *asyncRequest, limit time.Du
 		defer timer.Stop()
 	}
 	all, canonical, err := d.resolve(r, q, &a.canceller)
-	if codeOf(err) == spi.WSA_E_CANCELLED {
+	if CodeOf(err) == spi.WSA_E_CANCELLED {
 		select {
 		case <-late:
 			return nil, spi.WSAETIMEDOUT.Err()

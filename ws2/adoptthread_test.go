@@ -67,7 +67,7 @@ func TestAdoptedThreadEnds(t *testing.T) {
 		}
 		adopted.Unbind()
 		adopted.Unbind() // one too many
-		if h.boundThread() != nil {
+		if h.CallingThread() != nil {
 			t.Error("the thread is bound after its Unbind")
 		}
 		ended <- id

@@ -104,7 +104,7 @@ func (t *Thread) async(wnd spi.HWND, msg uint32, buf []byte, find func(*running,
 	ran := d.names.run(func() {
 		found, err := find(r, &a.canceller)
 		a.tell(func() {
-			code, needed := codeOf(err), 0
+			code, needed := CodeOf(err), 0
 			if err == nil {
 				needed, code = found.Pack(buf)
 				if code == spi.WSAEFAULT {

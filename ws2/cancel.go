@@ -19,7 +19,7 @@ func (t *Thread) CancelIoEx(s spi.Socket, ov *spi.Overlapped) error {
 // started on the socket. It succeeds when there are none.
 func (t *Thread) CancelIo(s spi.Socket) error {
 	err := t.cancel(s, spi.CancelRequest{Thread: t.id.ThreadHandle})
-	if codeOf(err) == spi.ERROR_NOT_FOUND {
+	if CodeOf(err) == spi.ERROR_NOT_FOUND {
 		return nil
 	}
 	return err

@@ -51,7 +51,7 @@ func (p *pending) port(key uintptr) Port {
 // noPacket fails the test if the port has a packet.
 func (p *pending) noPacket(port Port) {
 	p.t.Helper()
-	if packet, err := p.thread.GetQueuedCompletionStatus(port, 0); codeOf(err) != spi.WAIT_TIMEOUT {
+	if packet, err := p.thread.GetQueuedCompletionStatus(port, 0); CodeOf(err) != spi.WAIT_TIMEOUT {
 		p.t.Errorf("packet %+v, %v; want none", packet, err)
 	}
 }
@@ -149,7 +149,7 @@ func TestBehaviour035_FailedOperation(t *testing.T) {
 		ov := started(0)
 		want(t, p.complete(p.s, ov, status, 4), 0)
 		packet, err := p.thread.GetQueuedCompletionStatus(port, 0)
-		if codeOf(err) != status || packet.Status != status || packet.Overlapped != ov || packet.Transferred != 4 {
+		if CodeOf(err) != status || packet.Status != status || packet.Overlapped != ov || packet.Transferred != 4 {
 			t.Errorf("packet %+v, %v; want status %v", packet, err, status)
 		}
 		if ov.Internal == 0 || ov.InProgress() {
@@ -274,16 +274,16 @@ func TestPorts(t *testing.T) {
 	for i, err := range []error{
 		h.AssociateCompletionPort(p.s, bad, 0), h.PostQueuedCompletionStatus(bad, Packet{}), h.CloseCompletionPort(bad),
 	} {
-		if codeOf(err) != spi.WSA_INVALID_HANDLE {
+		if CodeOf(err) != spi.WSA_INVALID_HANDLE {
 			t.Errorf("call %d: %v", i, err)
 		}
 	}
 	_, err := p.thread.GetQueuedCompletionStatus(bad, 0)
 	wantCode(t, p.thread, err, spi.WSA_INVALID_HANDLE)
-	if err := h.AssociateCompletionPort(p.s, port, 2); codeOf(err) != spi.WSA_INVALID_PARAMETER {
+	if err := h.AssociateCompletionPort(p.s, port, 2); CodeOf(err) != spi.WSA_INVALID_PARAMETER {
 		t.Errorf("second association: %v", err)
 	}
-	if err := h.AssociateCompletionPort(4711, port, 2); codeOf(err) != spi.WSAENOTSOCK {
+	if err := h.AssociateCompletionPort(4711, port, 2); CodeOf(err) != spi.WSAENOTSOCK {
 		t.Errorf("association of no socket: %v", err)
 	}
 	ov := new(spi.Overlapped)
@@ -303,7 +303,7 @@ func TestPorts(t *testing.T) {
 	if err := h.CloseCompletionPort(port); err != nil {
 		t.Error(err)
 	}
-	if err := <-woken; codeOf(err) != spi.ERROR_ABANDONED_WAIT_0 && codeOf(err) != spi.WSA_INVALID_HANDLE {
+	if err := <-woken; CodeOf(err) != spi.ERROR_ABANDONED_WAIT_0 && CodeOf(err) != spi.WSA_INVALID_HANDLE {
 		t.Errorf("woken with %v", err)
 	}
 	want(t, p.complete(p.s, started(0), 0, 1), 0)

@@ -105,7 +105,7 @@ func (d *DLL) resolveUntil(r *running, q *addrRequest, until time.Time) (names [
 		defer timer.Stop()
 	}
 	all, _, err := d.resolve(r, q, &c)
-	if c.over() && codeOf(err) == spi.WSA_E_CANCELLED && !until.IsZero() && !time.Now().Before(until) {
+	if c.over() && CodeOf(err) == spi.WSA_E_CANCELLED && !until.IsZero() && !time.Now().Before(until) {
 		err = spi.WSAETIMEDOUT.Err()
 	}
 	for _, a := range all {
@@ -133,7 +133,7 @@ func (t *Thread) connectFirst(s spi.Socket, names [][]byte, until time.Time, loc
 		if err = t.connectUntil(s, name, until); err == nil {
 			break
 		}
-		if codeOf(err) == spi.WSAETIMEDOUT && !until.IsZero() && !time.Now().Before(until) {
+		if CodeOf(err) == spi.WSAETIMEDOUT && !until.IsZero() && !time.Now().Before(until) {
 			break
 		}
 	}
@@ -154,7 +154,7 @@ func (t *Thread) connectFirst(s spi.Socket, names [][]byte, until time.Time, loc
 // connectUntil connects, and waits for a connection in progress.
 func (t *Thread) connectUntil(s spi.Socket, name []byte, until time.Time) error {
 	err := t.Connect(s, name)
-	if codeOf(err) != spi.WSAEWOULDBLOCK {
+	if CodeOf(err) != spi.WSAEWOULDBLOCK {
 		return err
 	}
 	var limit *spi.Timeval

@@ -84,6 +84,6 @@ func reported(e spi.Errno) spi.Errno {
 
 // failWith is fail for an error that says more than its code.
 func (t *Thread) failWith(err error) error {
-	t.setLastError(codeOf(err))
+	t.setLastError(CodeOf(err))
 	return err
 }

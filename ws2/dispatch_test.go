@@ -49,7 +49,7 @@ func TestBehaviour118_WaitForMultipleEvents(t *testing.T) {
 		// Closing an event ends a wait for it.
 		go h.table.WPUCloseEvent(events[64])
 		code, err := thread.WSAWaitForMultipleEvents(events[64:], false, spi.WSA_INFINITE, false)
-		if code != spi.WSA_WAIT_FAILED || codeOf(err) != spi.WSA_INVALID_HANDLE {
+		if code != spi.WSA_WAIT_FAILED || CodeOf(err) != spi.WSA_INVALID_HANDLE {
 			t.Errorf("wait gives %#x, %v", code, err)
 		}
 	}

@@ -31,10 +31,13 @@ func (e *ProviderError) Error() string {
 // Unwrap returns the code and the cause.
 func (e *ProviderError) Unwrap() []error { return []error{e.Code, e.Err} }
 
-// codeOf returns the code of an error of this package, zero for nil.
-func codeOf(err error) spi.Errno {
-	if err == nil {
+// CodeOf returns the code of an error of this package, zero for nil.
+func CodeOf(err error) spi.Errno {
+	switch e := err.(type) {
+	case nil:
 		return 0
+	case spi.Errno:
+		return e
 	}
 	var code spi.Errno
 	if errors.As(err, &code) {

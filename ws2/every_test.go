@@ -97,7 +97,7 @@ func TestEveryFunctionIsDispatched(t *testing.T) {
 	}
 	gone := everyCall(thread, 1<<40, 4711)
 	for function, call := range gone {
-		switch codeOf(call()) {
+		switch CodeOf(call()) {
 		case spi.WSAENOTSOCK:
 		case spi.WSAEINVAL: // an unknown catalog entry
 			if function != "WSPSocket" {
@@ -145,7 +145,7 @@ func TestMissingResults(t *testing.T) {
 		thread.WSAAddressToString(b, nil, nil, nil),
 		thread.WSAStringToAddress(nil, spi.AF_INET, nil, b, nil),
 	} {
-		if codeOf(err) != spi.WSAEFAULT {
+		if CodeOf(err) != spi.WSAEFAULT {
 			t.Errorf("call %d gives %v, want WSAEFAULT", i, err)
 		}
 	}

@@ -427,7 +427,7 @@ func mustSocket(t testing.TB, thread *Thread) spi.Socket {
 // too.
 func wantCode(t testing.TB, thread *Thread, err error, want spi.Errno) {
 	t.Helper()
-	if codeOf(err) != want {
+	if CodeOf(err) != want {
 		t.Fatalf("got %v, want %v", err, want)
 	}
 	if want != 0 && thread.bound && thread.WSAGetLastError() != want {

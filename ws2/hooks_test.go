@@ -172,7 +172,7 @@ func TestBehaviour104_CallsInsideAHook(t *testing.T) {
 			send, socket, wait, hook, thread.Listen(s, 1), thread.CloseSocket(s), thread.WSACleanup(),
 			thread.WSAStartup(version(1, 1), new(WSAData)), thread.WSAUnhookBlockingHook(),
 		} {
-			if codeOf(err) != spi.WSAEINPROGRESS {
+			if CodeOf(err) != spi.WSAEINPROGRESS {
 				t.Errorf("call %d gives %v", i, err)
 			}
 		}

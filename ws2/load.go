@@ -116,7 +116,7 @@ func (p *provider) startForCode(e *entry) spi.Errno {
 	if err != nil {
 		p.complain.once(p.dll, err.Error())
 	}
-	return codeOf(err)
+	return CodeOf(err)
 }
 
 // wait waits for the end of the attempt; false when its deadline comes first.

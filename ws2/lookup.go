@@ -67,8 +67,8 @@ func (d *DLL) beginLookup(providers []*nameProvider, query *spi.QuerySet, flags 
 			l.parts = append(l.parts, part{p, h})
 			continue
 		}
-		l.cause = graver(l.cause, codeOf(err))
-		if failure == nil || l.cause == codeOf(err) {
+		l.cause = graver(l.cause, CodeOf(err))
+		if failure == nil || l.cause == CodeOf(err) {
 			failure = err
 		}
 	}

@@ -119,20 +119,20 @@ func anyQuery() *spi.QuerySet {
 func collect(thread *Thread, q *spi.QuerySet) (names []string, code spi.Errno) {
 	h, err := thread.WSALookupServiceBegin(q, spi.LUP_RETURN_NAME)
 	if err != nil {
-		return nil, codeOf(err)
+		return nil, CodeOf(err)
 	}
 	defer func() { _ = thread.WSALookupServiceEnd(h) }()
 	buf := make([]byte, 1024)
 	for {
 		length := uint32(len(buf))
 		err := thread.WSALookupServiceNext(h, spi.LUP_RETURN_NAME, &length, buf)
-		switch codeOf(err) {
+		switch CodeOf(err) {
 		case 0:
 			names = append(names, spi.QuerySetAt(buf).Name())
 		case spi.WSA_E_NO_MORE:
 			return names, 0
 		default:
-			return names, codeOf(err)
+			return names, CodeOf(err)
 		}
 	}
 }
@@ -180,7 +180,7 @@ func TestLookupGoesToProvidersInOrder(t *testing.T) {
 	if one.cleanup.Load() != 1 || off.cleanup.Load() != 0 {
 		t.Errorf("cleaned up %d and %d times", one.cleanup.Load(), off.cleanup.Load())
 	}
-	if _, err := thread.WSALookupServiceBegin(anyQuery(), 0); codeOf(err) != spi.WSANOTINITIALISED {
+	if _, err := thread.WSALookupServiceBegin(anyQuery(), 0); CodeOf(err) != spi.WSANOTINITIALISED {
 		t.Errorf("after the last cleanup: %v", err)
 	}
 }
@@ -189,10 +189,10 @@ func TestLookupBuffersAndFlags(t *testing.T) {
 	h := newHost(t)
 	f := h.namespaceOf("one", spi.NS_DNS, []string{"a"}, 0)
 	thread := h.up()
-	if _, err := thread.WSALookupServiceBegin(nil, 0); codeOf(err) != spi.WSAEFAULT {
+	if _, err := thread.WSALookupServiceBegin(nil, 0); CodeOf(err) != spi.WSAEFAULT {
 		t.Errorf("no query: %v", err)
 	}
-	if _, err := thread.WSALookupServiceBegin(&spi.QuerySet{Size: spi.SizeofQuerySet}, 0); codeOf(err) != spi.WSAEINVAL {
+	if _, err := thread.WSALookupServiceBegin(&spi.QuerySet{Size: spi.SizeofQuerySet}, 0); CodeOf(err) != spi.WSAEINVAL {
 		t.Errorf("no class: %v", err)
 	}
 	handle, err := thread.WSALookupServiceBegin(anyQuery(), spi.LUP_RETURN_NAME|spi.LUP_RETURN_ADDR)
@@ -200,7 +200,7 @@ func TestLookupBuffersAndFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := func(length *uint32, buf []byte) spi.Errno {
-		return codeOf(thread.WSALookupServiceNext(handle, spi.LUP_RETURN_NAME|spi.LUP_RETURN_BLOB|spi.LUP_FLUSHPREVIOUS, length, buf))
+		return CodeOf(thread.WSALookupServiceNext(handle, spi.LUP_RETURN_NAME|spi.LUP_RETURN_BLOB|spi.LUP_FLUSHPREVIOUS, length, buf))
 	}
 	if e := next(nil, nil); e != spi.WSAEFAULT {
 		t.Errorf("no length: %v", e)
@@ -222,7 +222,7 @@ func TestLookupBuffersAndFlags(t *testing.T) {
 		thread.WSALookupServiceEnd(handle), thread.WSALookupServiceNext(handle, 0, &length, nil),
 		thread.WSANSPIoctl(handle, spi.SIO_NSP_NOTIFY_CHANGE, nil, nil, &length, nil),
 	} {
-		if codeOf(err) != spi.WSA_INVALID_HANDLE {
+		if CodeOf(err) != spi.WSA_INVALID_HANDLE {
 			t.Error(err)
 		}
 	}
@@ -255,7 +255,7 @@ func TestFlushPreviousAtTheEndOfAProvider(t *testing.T) {
 func TestProviderThatNeverHasRoomEnough(t *testing.T) {
 	h := newHost(t)
 	h.namespaceOf("greedy", spi.NS_DNS, nil, spi.WSAEFAULT)
-	if _, err := h.up().GetAddrInfo(new("somebody"), nil, nil); codeOf(err) != spi.WSANO_RECOVERY {
+	if _, err := h.up().GetAddrInfo(new("somebody"), nil, nil); CodeOf(err) != spi.WSANO_RECOVERY {
 		t.Error(err)
 	}
 }
@@ -285,7 +285,7 @@ func TestEndFreesNext(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if err := <-done; codeOf(err) != spi.WSA_E_CANCELLED {
+		if err := <-done; CodeOf(err) != spi.WSA_E_CANCELLED {
 			t.Errorf("%s: %v", how, err)
 		}
 	}
@@ -361,7 +361,7 @@ func TestServicesReachProviders(t *testing.T) {
 	}
 	want := func(err error, code spi.Errno) {
 		t.Helper()
-		if codeOf(err) != code {
+		if CodeOf(err) != code {
 			t.Errorf("%v, want %v", err, code)
 		}
 	}
@@ -424,7 +424,7 @@ func TestNotificationsComplete(t *testing.T) {
 	}
 	ioctl := func(c *spi.NotifyCompletion) spi.Errno {
 		var returned uint32
-		return codeOf(thread.WSANSPIoctl(lookup, spi.SIO_NSP_NOTIFY_CHANGE, nil, nil, &returned, c))
+		return CodeOf(thread.WSANSPIoctl(lookup, spi.SIO_NSP_NOTIFY_CHANGE, nil, nil, &returned, c))
 	}
 	if e := ioctl(nil); e != spi.WSAEWOULDBLOCK {
 		t.Errorf("a poll: %v", e)

@@ -78,7 +78,7 @@ func (d *DLL) interfaces(family int32) (all []netip.Addr) {
 	out := make([]byte, 4096)
 	var returned uint32
 	err = t.WSAIoctl(s, spi.SIO_ADDRESS_LIST_QUERY, nil, out, &returned, nil, nil)
-	if codeOf(err) == spi.WSAEFAULT && returned > uint32(len(out)) && returned <= largestResult {
+	if CodeOf(err) == spi.WSAEFAULT && returned > uint32(len(out)) && returned <= largestResult {
 		out = make([]byte, returned)
 		err = t.WSAIoctl(s, spi.SIO_ADDRESS_LIST_QUERY, nil, out, &returned, nil, nil)
 	}

@@ -84,7 +84,7 @@ func TestHandlesProperty(t *testing.T) {
 				if handles[s].owner == nil || handles[s].clientClosed {
 					wanted = spi.WSAENOTSOCK
 				}
-				if err := thread.CloseSocket(s); codeOf(err) != wanted {
+				if err := thread.CloseSocket(s); CodeOf(err) != wanted {
 					rt.Fatalf("%v, want %v", err, wanted)
 				}
 				handles[s].clientClosed = true

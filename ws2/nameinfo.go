@@ -78,7 +78,7 @@ func (d *DLL) hostText(r *running, addr netip.Addr, flags int32) (string, error)
 		return a.name, nil
 	case flags&spi.NI_NAMEREQD == 0:
 		return addr.String(), nil
-	case codeOf(err) == spi.WSANO_DATA || codeOf(err) == spi.WSASERVICE_NOT_FOUND:
+	case CodeOf(err) == spi.WSANO_DATA || CodeOf(err) == spi.WSASERVICE_NOT_FOUND:
 		return "", spi.WSAHOST_NOT_FOUND.Err()
 	}
 	return "", err

@@ -39,14 +39,14 @@ func TestNamesUnderStress(t *testing.T) {
 					var result *spi.AddrInfoEx
 					err := thread.GetAddrInfoEx(&node, nil, spi.NS_EMAIL, nil, nil, &result, nil, new(spi.Overlapped),
 						func(e spi.Errno, _ uint32, _ *spi.Overlapped) { ended <- e }, &handle)
-					if codeOf(err) == spi.WSANOTINITIALISED {
+					if CodeOf(err) == spi.WSANOTINITIALISED {
 						return
 					}
-					if codeOf(err) != spi.WSA_IO_PENDING {
+					if CodeOf(err) != spi.WSA_IO_PENDING {
 						t.Errorf("a request: %v", err)
 						return
 					}
-					switch e := codeOf(thread.GetAddrInfoExCancel(&handle)); e {
+					switch e := CodeOf(thread.GetAddrInfoExCancel(&handle)); e {
 					case 0, spi.WSANOTINITIALISED, spi.WSA_INVALID_HANDLE:
 					default:
 						t.Errorf("cancelling: %v", e)

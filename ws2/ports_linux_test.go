@@ -125,7 +125,7 @@ func (a *async) unwatch() {
 func receiveOn(t *testing.T, thread *Thread, s spi.Socket, buffer []byte) *spi.Overlapped {
 	t.Helper()
 	ov, flags := new(spi.Overlapped), uint32(0)
-	if err := thread.WSARecv(s, []spi.Buf{spi.NewBuf(buffer)}, nil, &flags, ov, nil); codeOf(err) != spi.WSA_IO_PENDING {
+	if err := thread.WSARecv(s, []spi.Buf{spi.NewBuf(buffer)}, nil, &flags, ov, nil); CodeOf(err) != spi.WSA_IO_PENDING {
 		t.Fatalf("receiving: %v", err)
 	}
 	return ov
@@ -143,12 +143,12 @@ func TestPortWatchesIFSHandles(t *testing.T) {
 	if err := h.AssociateCompletionPort(s, port, 5); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.AssociateCompletionPort(s, port, 6); codeOf(err) != spi.WSA_INVALID_PARAMETER {
+	if err := h.AssociateCompletionPort(s, port, 6); CodeOf(err) != spi.WSA_INVALID_PARAMETER {
 		t.Errorf("a second time: %v", err)
 	}
 	buffer := make([]byte, 8)
 	ov := receiveOn(t, thread, s, buffer)
-	if _, err := thread.GetQueuedCompletionStatus(port, 0); codeOf(err) != spi.WAIT_TIMEOUT {
+	if _, err := thread.GetQueuedCompletionStatus(port, 0); CodeOf(err) != spi.WAIT_TIMEOUT {
 		t.Errorf("nothing came: %v", err)
 	}
 	if _, err := thread.Send(s, []byte("abc"), 0); err != nil {
@@ -251,7 +251,7 @@ func TestOnePortForBothKinds(t *testing.T) {
 				buffer := make([]byte, 1)
 				for {
 					packet, err := thread.GetQueuedCompletionStatus(port, spi.WSA_INFINITE)
-					if codeOf(err) == spi.ERROR_ABANDONED_WAIT_0 || codeOf(err) == spi.WSA_INVALID_HANDLE {
+					if CodeOf(err) == spi.ERROR_ABANDONED_WAIT_0 || CodeOf(err) == spi.WSA_INVALID_HANDLE {
 						return
 					}
 					if err != nil {
@@ -297,7 +297,7 @@ func TestSkipOnSuccess(t *testing.T) {
 		s := mustSocket(t, thread)
 		set := func(flags uint8, code spi.Errno) {
 			t.Helper()
-			if err := h.SetFileCompletionNotificationModes(s, flags); codeOf(err) != code {
+			if err := h.SetFileCompletionNotificationModes(s, flags); CodeOf(err) != code {
 				t.Errorf("flags %d: %v, want %v", flags, err, code)
 			}
 		}
@@ -327,7 +327,7 @@ func TestSkipOnSuccess(t *testing.T) {
 			set(FILE_SKIP_COMPLETION_PORT_ON_SUCCESS|FILE_SKIP_SET_EVENT_ON_HANDLE, 0)
 		}
 		receive()
-		if _, err := thread.GetQueuedCompletionStatus(port, 0); codeOf(err) != spi.WAIT_TIMEOUT {
+		if _, err := thread.GetQueuedCompletionStatus(port, 0); CodeOf(err) != spi.WAIT_TIMEOUT {
 			t.Errorf("a packet for what succeeded at once: %v", err)
 		}
 		ov := receiveOn(t, thread, s, make([]byte, 1))
@@ -339,10 +339,10 @@ func TestSkipOnSuccess(t *testing.T) {
 		}
 		other, err := thread.Socket(spi.AF_INET, spi.SOCK_DGRAM, 0)
 		wantCode(t, thread, err, 0)
-		if err := h.SetFileCompletionNotificationModes(other, 1); codeOf(err) != spi.WSAEOPNOTSUPP {
+		if err := h.SetFileCompletionNotificationModes(other, 1); CodeOf(err) != spi.WSAEOPNOTSUPP {
 			t.Errorf("a non-IFS handle: %v", err)
 		}
-		if err := h.SetFileCompletionNotificationModes(1<<40, 1); codeOf(err) != spi.WSAENOTSOCK {
+		if err := h.SetFileCompletionNotificationModes(1<<40, 1); CodeOf(err) != spi.WSAENOTSOCK {
 			t.Errorf("no handle: %v", err)
 		}
 	}
@@ -367,7 +367,7 @@ func TestAPCWhileDescriptorsAreWatched(t *testing.T) {
 		h.onThread(func(thread *Thread) {
 			for range rounds {
 				ids <- thread.id
-				if _, err := thread.GetQueuedCompletionStatusEx(port, make([]Packet, 1), spi.WSA_INFINITE, true); codeOf(err) != spi.WAIT_IO_COMPLETION {
+				if _, err := thread.GetQueuedCompletionStatusEx(port, make([]Packet, 1), spi.WSA_INFINITE, true); CodeOf(err) != spi.WAIT_IO_COMPLETION {
 					t.Error(err)
 				}
 			}
@@ -403,7 +403,7 @@ func TestPanicInReady(t *testing.T) {
 	if _, e := f.dll.CompletionPort(s).Watch(uintptr(s), panicking{}); e != 0 {
 		t.Fatal(e)
 	}
-	if _, err := thread.GetQueuedCompletionStatus(port, 5); codeOf(err) != spi.WAIT_TIMEOUT {
+	if _, err := thread.GetQueuedCompletionStatus(port, 5); CodeOf(err) != spi.WAIT_TIMEOUT {
 		t.Error(err)
 	}
 	if err := h.CloseCompletionPort(port); err != nil {

@@ -37,7 +37,7 @@ func TestBehaviour126_FailedOperationIsIndicated(t *testing.T) {
 		if !p.isSet(ev) {
 			t.Error("the event is not set")
 		}
-		if packet, err := p.thread.GetQueuedCompletionStatus(port, 0); codeOf(err) != status || packet.Overlapped != ov {
+		if packet, err := p.thread.GetQueuedCompletionStatus(port, 0); CodeOf(err) != status || packet.Overlapped != ov {
 			t.Errorf("packet %+v, %v", packet, err)
 		}
 	}
@@ -133,7 +133,7 @@ func TestAPCsAtAPort(t *testing.T) {
 	}
 	expect := func(a *alertable, code spi.Errno, runs ...uintptr) {
 		t.Helper()
-		if err := <-a.done; codeOf(err) != code || !slices.Equal(a.runs, runs) {
+		if err := <-a.done; CodeOf(err) != code || !slices.Equal(a.runs, runs) {
 			t.Errorf("%v, APCs %v; want %v, %v", err, a.runs, code, runs)
 		}
 	}
@@ -182,7 +182,7 @@ func TestClosedPort(t *testing.T) {
 				} else {
 					_, err = thread.GetQueuedCompletionStatusEx(port, make([]Packet, 3), 3_600_000, true)
 				}
-				if codeOf(err) != spi.ERROR_ABANDONED_WAIT_0 || thread.WSAGetLastError() != spi.ERROR_ABANDONED_WAIT_0 {
+				if CodeOf(err) != spi.ERROR_ABANDONED_WAIT_0 || thread.WSAGetLastError() != spi.ERROR_ABANDONED_WAIT_0 {
 					t.Errorf("waiter %d woke with %v", k, err)
 				}
 			})
@@ -193,7 +193,7 @@ func TestClosedPort(t *testing.T) {
 		t.Error(err)
 	}
 	waiters.Wait()
-	if _, err := h.Unbound().GetQueuedCompletionStatus(port, 0); codeOf(err) != spi.WSA_INVALID_HANDLE {
+	if _, err := h.Unbound().GetQueuedCompletionStatus(port, 0); CodeOf(err) != spi.WSA_INVALID_HANDLE {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -257,14 +257,14 @@ func TestLanesOfAnyDepth(t *testing.T) {
 			t.Error("the lane ran without a dequeue")
 		}
 		packet, err := c.thread.GetQueuedCompletionStatus(port, 0)
-		if codeOf(err) != spi.WSAECONNRESET || packet.Key != 42 || packet.Transferred != 10+uint32(depth) || packet.Overlapped == nil {
+		if CodeOf(err) != spi.WSAECONNRESET || packet.Key != 42 || packet.Transferred != 10+uint32(depth) || packet.Overlapped == nil {
 			t.Errorf("depth %d: %+v, %v", depth, packet, err)
 		}
 		// A tagged event keeps the packet away from the layer, too.
 		ev, e := c.table.WPUCreateEvent()
 		want(t, e, 0)
 		want(t, c.dll.WPUCompleteOverlappedRequest(bottom, started(ev|1), 0, 1), 0)
-		if _, err := c.thread.GetQueuedCompletionStatus(port, 0); codeOf(err) != spi.WAIT_TIMEOUT || c.ran[1].Load() != 1 {
+		if _, err := c.thread.GetQueuedCompletionStatus(port, 0); CodeOf(err) != spi.WAIT_TIMEOUT || c.ran[1].Load() != 1 {
 			t.Errorf("tagged: %v", err)
 		}
 		want(t, c.table.WPUCloseSocketHandle(c.handles[1]), 0)
@@ -346,7 +346,7 @@ func TestPanicInALane(t *testing.T) {
 	for range 2 {
 		want(t, c.dll.WPUCompleteOverlappedRequest(c.handles[0], started(0), 0, 1), 0)
 	}
-	if _, err := c.thread.GetQueuedCompletionStatus(port, 0); codeOf(err) != spi.WAIT_TIMEOUT {
+	if _, err := c.thread.GetQueuedCompletionStatus(port, 0); CodeOf(err) != spi.WAIT_TIMEOUT {
 		t.Error(err)
 	}
 	if logs := c.logged(); len(logs) != 1 {

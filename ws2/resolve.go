@@ -98,7 +98,7 @@ func (d *DLL) ask(r *running, q *question, c *canceller) (*answer, error) {
 		case c.over():
 			return nil, spi.WSA_E_CANCELLED.Err()
 		case err != nil:
-			if failure == nil || graver(codeOf(failure), codeOf(err)) != codeOf(failure) {
+			if failure == nil || graver(CodeOf(failure), CodeOf(err)) != CodeOf(failure) {
 				failure = err
 			}
 		case joined == nil:

@@ -42,7 +42,7 @@ func (t *Thread) any(providers []*nameProvider, call func(*nameProvider) spi.Err
 			done = true
 			continue
 		}
-		if gravest == nil || graver(codeOf(gravest), codeOf(err)) != codeOf(gravest) {
+		if gravest == nil || graver(CodeOf(gravest), CodeOf(err)) != CodeOf(gravest) {
 			gravest = err
 		}
 	}
@@ -152,7 +152,7 @@ func (t *Thread) WSAGetServiceClassNameByClassID(class *spi.GUID, name []uint16,
 	for _, p := range providers {
 		if err := p.start(); err != nil {
 			p.complain.once(p.dll, err.Error())
-			cause = graver(cause, codeOf(err))
+			cause = graver(cause, CodeOf(err))
 			continue
 		}
 		info, e := p.classInfo(&copied)

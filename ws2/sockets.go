@@ -68,7 +68,7 @@ func (t *Thread) WSASocket(af, typ, protocol int32, info *spi.ProtocolInfo, g sp
 		if err == nil {
 			return s, nil
 		}
-		if codeOf(err) != spi.WSAEINPROGRESS {
+		if CodeOf(err) != spi.WSAEINPROGRESS {
 			break
 		}
 	}

@@ -123,7 +123,7 @@ func (t *Thread) WSAStartup(version uint16, data *WSAData) error {
 		return t.fail(spi.WSAEINPROGRESS)
 	}
 	if err := t.dll.startUp(negotiated); err != nil {
-		t.setLastError(codeOf(err))
+		t.setLastError(CodeOf(err))
 		return err
 	}
 	t.setLastError(0)

@@ -56,7 +56,7 @@ func TestBehaviour076_VersionTable(t *testing.T) {
 		thread.WSASetLastError(spi.WSAEINTR)
 		data := WSAData{VendorInfo: 99}
 		err := thread.WSAStartup(c.requested, &data)
-		if codeOf(err) != c.want || data.Version != c.version || data.HighVersion != version(2, 2) {
+		if CodeOf(err) != c.want || data.Version != c.version || data.HighVersion != version(2, 2) {
 			t.Errorf("%#x: %v, version %#x, high %#x", c.requested, err, data.Version, data.HighVersion)
 		}
 		wantLast := spi.Errno(0)
@@ -78,7 +78,7 @@ func TestBehaviour076_VersionTable(t *testing.T) {
 		if want == 0 {
 			want = spi.WSAEFAULT
 		}
-		if err := thread.WSAStartup(c.requested, nil); codeOf(err) != want {
+		if err := thread.WSAStartup(c.requested, nil); CodeOf(err) != want {
 			t.Errorf("%#x without data: %v", c.requested, err)
 		}
 		if c.want == 0 {
@@ -170,7 +170,7 @@ func TestBehaviour119_BeforeStartup(t *testing.T) {
 		thread.WSAAddressToString(b, nil, nil, &u), thread.WSAStringToAddress(nil, spi.AF_INET, nil, b, &n),
 		thread.WSACancelBlockingCall(), thread.WSACleanup(),
 	} {
-		if codeOf(err) != spi.WSANOTINITIALISED {
+		if CodeOf(err) != spi.WSANOTINITIALISED {
 			t.Errorf("call %d gives %v", i, err)
 		}
 	}

@@ -127,9 +127,9 @@ func (d *DLL) Unbound() *Thread { return d.unbound }
 // DLL returns the DLL that the thread calls.
 func (t *Thread) DLL() *DLL { return t.dll }
 
-// boundThread returns the Thread of the calling goroutine, nil if it is not
+// CallingThread returns the Thread of the calling goroutine, nil if it is not
 // bound. It makes a system call.
-func (d *DLL) boundThread() *Thread {
+func (d *DLL) CallingThread() *Thread {
 	if t, ok := d.threads.bound.Load(osThreadID()); ok {
 		return t.(*Thread)
 	}

@@ -279,7 +279,7 @@ func TestBindTwiceIsTheSameThread(t *testing.T) {
 		t.Error("the inner Unbind ended the thread")
 	}
 	one.Unbind()
-	if h.boundThread() != nil {
+	if h.CallingThread() != nil {
 		t.Error("still bound")
 	}
 	h.Unbound().Unbind()

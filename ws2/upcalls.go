@@ -198,7 +198,7 @@ func (d *DLL) wpuQueryBlockingCallback(catalogEntryID uint32, callback *spi.Bloc
 	if d.threads.hooked.Load() == 0 {
 		return 0
 	}
-	if t := d.boundThread(); t != nil && t.hook != nil {
+	if t := d.CallingThread(); t != nil && t.hook != nil {
 		*callback = func(uintptr) bool { return t.runHook(e) }
 		*context = uintptr(catalogEntryID)
 	}
@@ -231,7 +231,7 @@ func (d *DLL) wpuOpenCurrentThread(thread *spi.ThreadID) spi.Errno {
 	if thread == nil {
 		return spi.WSAEFAULT
 	}
-	t := d.boundThread()
+	t := d.CallingThread()
 	if t == nil {
 		return spi.WSAEOPNOTSUPP
 	}
