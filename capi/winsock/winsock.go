@@ -1,0 +1,47 @@
+// Package winsock is the Winsock functions of the C door, ws2_32's and
+// mswsock's. Each file NAME.c has the entries that C programs call, with the
+// types of the headers, and NAME.go beside it their Go halves, which pass the
+// program's memory to [ws2] as it is.
+//
+// A Go half returns an error code, 0 for success; those that return a count
+// return the code negated.
+package winsock
+
+/*
+#cgo CFLAGS: -std=gnu11 -O2 -Wall -Wextra -Wno-unused-parameter -I${SRCDIR}/../../include/upcall -I${SRCDIR}/../process
+*/
+import "C"
+
+import (
+	"unsafe"
+
+	"upcall.dev/spi"
+	"upcall.dev/ws2"
+)
+
+// code returns the error code of a result of ws2, 0 for none.
+func code(err error) int32 {
+	if err == nil {
+		return 0
+	}
+	return int32(ws2.CodeOf(err))
+}
+
+// count returns n, or the code of err negated.
+func count(n int, err error) int32 {
+	if err == nil {
+		return int32(n)
+	}
+	return -code(err)
+}
+
+// memory returns length bytes at p as a slice, nil for a nil pointer or a
+// negative length.
+func memory[L int32 | uint32](p unsafe.Pointer, length L) []byte {
+	if p == nil || length < 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(p), int(length))
+}
+
+func socket(s uint64) spi.Socket { return spi.Socket(s) }
