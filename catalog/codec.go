@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -90,6 +91,8 @@ type namespaceTable struct {
 	Namespace nameSpace `toml:"namespace"`
 	Version   uint32    `toml:"version,omitempty"`
 	Inactive  bool      `toml:"inactive,omitempty"`
+
+	ProviderSpecific string `toml:"provider_specific,omitempty"` // base64
 }
 
 // Values that the file has by name. Parsing them as text gives their errors a
@@ -211,6 +214,7 @@ func (c *Catalog) Encode() ([]byte, error) {
 	for _, n := range c.namespaces {
 		doc.Namespaces = append(doc.Namespaces, namespaceTable{
 			ID: n.ID, Name: n.Identifier, Path: n.Path, Namespace: nameSpace(n.NameSpace), Version: n.Version, Inactive: !n.Active,
+			ProviderSpecific: base64.StdEncoding.EncodeToString([]byte(n.ProviderSpecific)),
 		})
 	}
 	if err := doc.tooMany(); err != nil {
@@ -331,7 +335,14 @@ func Parse(text []byte) (*Catalog, error) {
 		}
 	}
 	for _, t := range doc.Namespaces {
-		n := Namespace{ID: t.ID, Identifier: t.Name, Path: t.Path, NameSpace: uint32(t.Namespace), Version: t.Version, Active: !t.Inactive}
+		own, err := base64.StdEncoding.DecodeString(t.ProviderSpecific)
+		if err != nil {
+			return nil, fmt.Errorf("namespace %s (%s) has a provider_specific that is not base64", t.ID, oneLine(t.Name))
+		}
+		n := Namespace{
+			ID: t.ID, Identifier: t.Name, Path: t.Path, NameSpace: uint32(t.Namespace), Version: t.Version, Active: !t.Inactive,
+			ProviderSpecific: string(own),
+		}
 		if !n.valid() {
 			return nil, fmt.Errorf("namespace %s (%s) needs an id that is not zero, a name, a path and a namespace", t.ID, oneLine(t.Name))
 		}

@@ -6,9 +6,10 @@ import (
 	"upcall.dev/spi"
 )
 
-// The WSC functions on a file do what the methods of [Catalog] do, and make it
-// last. Beside their codes they give WSANO_RECOVERY when the file is refused,
-// locked by others for too long, or may not be written by this user.
+// The WSC functions on a file do what the methods of [Catalog] do on what is in
+// it at that moment, and make changes last. Beside their codes they give
+// WSANO_RECOVERY when the file is refused, and those that change it also when it
+// is locked by others for too long or may not be written by this user.
 
 // InstallProvider is [Catalog.InstallProvider] on the file.
 func (f *File) InstallProvider(id spi.GUID, path string, infos []spi.ProtocolInfo) spi.Errno {
@@ -56,6 +57,70 @@ func (f *File) SetApplicationCategory(path, extra string, categories uint32, pre
 		*previous = before
 	}
 	return code
+}
+
+// InstallNameSpace is [Catalog.InstallNameSpace] on the file.
+func (f *File) InstallNameSpace(identifier, path string, nameSpace, version uint32, id spi.GUID) spi.Errno {
+	return f.change(func(c *Catalog) spi.Errno { return c.InstallNameSpace(identifier, path, nameSpace, version, id) })
+}
+
+// InstallNameSpaceEx is [Catalog.InstallNameSpaceEx] on the file.
+func (f *File) InstallNameSpaceEx(identifier, path string, nameSpace, version uint32, id spi.GUID, providerSpecific []byte) spi.Errno {
+	return f.change(func(c *Catalog) spi.Errno {
+		return c.InstallNameSpaceEx(identifier, path, nameSpace, version, id, providerSpecific)
+	})
+}
+
+// UnInstallNameSpace is [Catalog.UnInstallNameSpace] on the file.
+func (f *File) UnInstallNameSpace(id spi.GUID) spi.Errno {
+	return f.change(func(c *Catalog) spi.Errno { return c.UnInstallNameSpace(id) })
+}
+
+// EnableNSProvider is [Catalog.EnableNSProvider] on the file.
+func (f *File) EnableNSProvider(id spi.GUID, enable bool) spi.Errno {
+	return f.change(func(c *Catalog) spi.Errno { return c.EnableNSProvider(id, enable) })
+}
+
+// WriteNameSpaceOrder is [Catalog.WriteNameSpaceOrder] on the file; its code is
+// WSATRY_AGAIN when others keep the file locked.
+func (f *File) WriteNameSpaceOrder(ids []spi.GUID) spi.Errno {
+	return errnoOf(f.Update(func(c *Catalog) error { return c.WriteNameSpaceOrder(ids).Err() }))
+}
+
+// EnumProtocols is [Catalog.EnumProtocols] on the file.
+func (f *File) EnumProtocols(filter []int32, buf []spi.ProtocolInfo, length *uint32) (n int, code spi.Errno) {
+	code = f.look(func(c *Catalog) (e spi.Errno) { n, e = c.EnumProtocols(filter, buf, length); return e })
+	return n, code
+}
+
+// ProviderPath is [Catalog.ProviderPath] on the file.
+func (f *File) ProviderPath(id spi.GUID, buf []uint16, length *int32) spi.Errno {
+	return f.look(func(c *Catalog) spi.Errno { return c.ProviderPath(id, buf, length) })
+}
+
+// GetProviderInfo is [Catalog.GetProviderInfo] on the file.
+func (f *File) GetProviderInfo(id spi.GUID, infoType InfoType, info []byte, size *uintptr, flags uint32) spi.Errno {
+	return f.look(func(c *Catalog) spi.Errno { return c.GetProviderInfo(id, infoType, info, size, flags) })
+}
+
+// GetApplicationCategory is [Catalog.GetApplicationCategory] on the file.
+func (f *File) GetApplicationCategory(path, extra string, categories *uint32) spi.Errno {
+	return f.look(func(c *Catalog) spi.Errno { return c.GetApplicationCategory(path, extra, categories) })
+}
+
+// EnumNameSpaceProviders is [Catalog.EnumNameSpaceProviders] on the file.
+func (f *File) EnumNameSpaceProviders(extended bool, length *uint32, buf []byte) (n int, code spi.Errno) {
+	code = f.look(func(c *Catalog) (e spi.Errno) { n, e = c.EnumNameSpaceProviders(extended, length, buf); return e })
+	return n, code
+}
+
+// look calls question with the catalog in the file.
+func (f *File) look(question func(*Catalog) spi.Errno) spi.Errno {
+	c, err := f.Load()
+	if err != nil {
+		return errnoOf(err)
+	}
+	return question(c)
 }
 
 func (f *File) change(apply func(*Catalog) spi.Errno) spi.Errno {

@@ -7,8 +7,11 @@ import (
 	"upcall.dev/spi"
 )
 
-// MaxIdentifier is how many WCHARs the name of a namespace provider may have.
-const MaxIdentifier = 255
+// Limits of what a namespace provider may install.
+const (
+	MaxIdentifier       = 255     // WCHARs of its name
+	MaxProviderSpecific = 1 << 16 // bytes for its own use
+)
 
 // Namespace is an installed namespace provider. The order of the catalog's
 // namespaces is the order in which lookups ask them.
@@ -19,11 +22,16 @@ type Namespace struct {
 	NameSpace  uint32 // NS_
 	Version    uint32
 	Active     bool // an inactive one is not asked
+
+	ProviderSpecific string // bytes that its installer gave for the provider's own use
 }
 
-// Info returns the entry as WSAEnumNameSpaceProviders has it.
-func (n *Namespace) Info() spi.NamespaceInfo {
-	info := spi.NamespaceInfo{NSProviderID: n.ID, NameSpace: n.NameSpace, Version: n.Version, Identifier: spi.UTF16Ptr(n.Identifier)}
+// Info returns the entry as WSAEnumNameSpaceProvidersEx has it.
+func (n *Namespace) Info() spi.NamespaceInfoEx {
+	info := spi.NamespaceInfoEx{
+		NamespaceInfo:    spi.NamespaceInfo{NSProviderID: n.ID, NameSpace: n.NameSpace, Version: n.Version, Identifier: spi.UTF16Ptr(n.Identifier)},
+		ProviderSpecific: *spi.NewBlob([]byte(n.ProviderSpecific)),
+	}
 	if n.Active {
 		info.Active = 1
 	}
@@ -53,7 +61,19 @@ func (c *Catalog) indexOfNamespace(id spi.GUID) int {
 //
 // It stands for WSCInstallNameSpace. Source: nf-ws2spi-wscinstallnamespace.
 func (c *Catalog) InstallNameSpace(identifier, path string, nameSpace, version uint32, id spi.GUID) spi.Errno {
-	n := Namespace{ID: id, Identifier: identifier, Path: path, NameSpace: nameSpace, Version: version, Active: true}
+	return c.InstallNameSpaceEx(identifier, path, nameSpace, version, id, nil)
+}
+
+// InstallNameSpaceEx is [Catalog.InstallNameSpace] with bytes for the provider's
+// own use, which [Catalog.EnumNameSpaceProviders] gives back. Beside its codes:
+// WSAEINVAL (more than [MaxProviderSpecific] bytes).
+//
+// It stands for WSCInstallNameSpaceEx. Source: nf-ws2spi-wscinstallnamespaceex.
+func (c *Catalog) InstallNameSpaceEx(identifier, path string, nameSpace, version uint32, id spi.GUID, providerSpecific []byte) spi.Errno {
+	n := Namespace{
+		ID: id, Identifier: identifier, Path: path, NameSpace: nameSpace, Version: version, Active: true,
+		ProviderSpecific: string(providerSpecific),
+	}
 	if !n.valid() {
 		return spi.WSAEINVAL
 	}
@@ -66,7 +86,7 @@ func (c *Catalog) InstallNameSpace(identifier, path string, nameSpace, version u
 
 func (n *Namespace) valid() bool {
 	return n.ID != (spi.GUID{}) && n.Identifier != "" && validText(n.Identifier) && utf16Len(n.Identifier) <= MaxIdentifier &&
-		validPath(n.Path) && n.NameSpace != spi.NS_ALL
+		validPath(n.Path) && n.NameSpace != spi.NS_ALL && len(n.ProviderSpecific) <= MaxProviderSpecific
 }
 
 // UnInstallNameSpace removes a namespace provider. WSAEINVAL (not installed).
@@ -116,14 +136,14 @@ func (c *Catalog) WriteNameSpaceOrder(ids []spi.GUID) spi.Errno {
 }
 
 // EnumNameSpaceProviders stores every namespace entry as an array of
-// WSANAMESPACE_INFOW, or WSANAMESPACE_INFOEXW if extended, with their names
-// behind it, and returns their number. length counts bytes: the room in buf
+// WSANAMESPACE_INFOW, or WSANAMESPACE_INFOEXW if extended, with what they point
+// to behind it, and returns their number. length counts bytes: the room in buf
 // going in, what is needed coming out. WSAEFAULT (too small, or no length).
 //
 // It stands for WSAEnumNameSpaceProviders and WSAEnumNameSpaceProvidersEx.
 // Source: winsock2/nf-winsock2-wsaenumnamespaceprovidersw.
 func (c *Catalog) EnumNameSpaceProviders(extended bool, length *uint32, buf []byte) (int, spi.Errno) {
-	infos := make([]spi.NamespaceInfo, len(c.namespaces))
+	infos := make([]spi.NamespaceInfoEx, len(c.namespaces))
 	for i := range c.namespaces {
 		infos[i] = c.namespaces[i].Info()
 	}
@@ -173,27 +193,4 @@ func (k *checker) namespaces() {
 	if !active && len(spi.NamespaceDrivers()) > 0 {
 		k.add("the catalog", "has no active namespace provider, so that no name can be looked up: \"upcall catalog reset\" restores them")
 	}
-}
-
-// The WSC functions on a file, as those in filewsc.go.
-
-// InstallNameSpace is [Catalog.InstallNameSpace] on the file.
-func (f *File) InstallNameSpace(identifier, path string, nameSpace, version uint32, id spi.GUID) spi.Errno {
-	return f.change(func(c *Catalog) spi.Errno { return c.InstallNameSpace(identifier, path, nameSpace, version, id) })
-}
-
-// UnInstallNameSpace is [Catalog.UnInstallNameSpace] on the file.
-func (f *File) UnInstallNameSpace(id spi.GUID) spi.Errno {
-	return f.change(func(c *Catalog) spi.Errno { return c.UnInstallNameSpace(id) })
-}
-
-// EnableNSProvider is [Catalog.EnableNSProvider] on the file.
-func (f *File) EnableNSProvider(id spi.GUID, enable bool) spi.Errno {
-	return f.change(func(c *Catalog) spi.Errno { return c.EnableNSProvider(id, enable) })
-}
-
-// WriteNameSpaceOrder is [Catalog.WriteNameSpaceOrder] on the file; its code is
-// WSATRY_AGAIN when others keep the file locked.
-func (f *File) WriteNameSpaceOrder(ids []spi.GUID) spi.Errno {
-	return errnoOf(f.Update(func(c *Catalog) error { return c.WriteNameSpaceOrder(ids).Err() }))
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"upcall.dev/spi"
 )
@@ -38,7 +39,7 @@ func TestNamespaceCodes(t *testing.T) {
 	wantCode(t, "twice", c.InstallNameSpace("again", "/x", spi.NS_DNS, 1, guid(11)), spi.WSANO_RECOVERY)
 	must(t, c.WriteNameSpaceOrder([]spi.GUID{guid(12), guid(11)}))
 	must(t, c.EnableNSProvider(guid(11), false))
-	want := []Namespace{{guid(12), "names", "/names.so", spi.NS_EMAIL, 2, true}, {guid(11), "files", "/files.so", spi.NS_DNS, 1, false}}
+	want := []Namespace{{guid(12), "names", "/names.so", spi.NS_EMAIL, 2, true, ""}, {guid(11), "files", "/files.so", spi.NS_DNS, 1, false, ""}}
 	if got := c.Namespaces(); !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -65,6 +66,31 @@ func TestEnumNameSpaceProviders(t *testing.T) {
 	wantCode(t, "no length", code, spi.WSAEFAULT)
 }
 
+func TestEnumNameSpaceProvidersGivesWhatWasInstalled(t *testing.T) {
+	f := newFile(t)
+	must(t, f.InstallNameSpaceEx("own", "/own.so", spi.NS_DNS, 3, guid(11), []byte("\x00\xffits own")))
+	must(t, f.InstallNameSpace("nothing", "/x.so", spi.NS_EMAIL, 1, guid(12)))
+	must(t, f.InstallNameSpaceEx("much", "/x.so", spi.NS_EMAIL, 1, guid(13), make([]byte, MaxProviderSpecific)))
+	wantCode(t, "too much", f.InstallNameSpaceEx("x", "/x.so", spi.NS_DNS, 1, guid(14), make([]byte, MaxProviderSpecific+1)), spi.WSAEINVAL)
+	var length uint32
+	_, code := f.EnumNameSpaceProviders(true, &length, nil)
+	wantCode(t, "no room", code, spi.WSAEFAULT)
+	buf := make([]byte, length)
+	n, code := f.EnumNameSpaceProviders(true, &length, buf)
+	if code != 0 || n != 3 {
+		t.Fatalf("%d, %v", n, code)
+	}
+	infos := unsafe.Slice((*spi.NamespaceInfoEx)(unsafe.Pointer(&buf[0])), n)
+	for i, want := range []string{"\x00\xffits own", "", string(make([]byte, MaxProviderSpecific))} {
+		if got := string(infos[i].ProviderSpecific.Bytes()); got != want {
+			t.Errorf("%s has %q, want %q", spi.UTF16PtrToString(infos[i].Identifier), got, want)
+		}
+	}
+	if infos[0].Version != 3 || infos[0].NSProviderID != guid(11) || infos[0].Active != 1 {
+		t.Errorf("%+v", infos[0])
+	}
+}
+
 func TestFileKeepsNamespaces(t *testing.T) {
 	f := OpenFile(filepath.Join(t.TempDir(), "catalog.toml"))
 	must(t, f.InstallNameSpace("files", "/files.so", spi.NS_DNS, 1, guid(11)))
@@ -76,7 +102,7 @@ func TestFileKeepsNamespaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Namespace{{guid(12), "others", "/others.so", 4711, 0, true}, {guid(11), "files", "/files.so", spi.NS_DNS, 1, false}}
+	want := []Namespace{{guid(12), "others", "/others.so", 4711, 0, true, ""}, {guid(11), "files", "/files.so", spi.NS_DNS, 1, false, ""}}
 	if got := c.Namespaces(); !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -90,6 +116,7 @@ func TestParseRefusesBadNamespaces(t *testing.T) {
 		strings.Replace(one, "'x'", "''", 1):      "needs an id",
 		strings.Replace(one, "'DNS'", "'DMS'", 1): "DNS, NETBT",
 		strings.Replace(one, "'DNS'", "0", 1):     "needs an id",
+		one + "provider_specific = 'x!'\n":        "not base64",
 	} {
 		if _, err := Parse([]byte("format = 1\n" + text + "[end]\n")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q in\n%s", err, want, text)

@@ -98,24 +98,26 @@ type NamespaceInfoEx struct {
 	ProviderSpecific Blob
 }
 
-// PackNamespaces stores an array of NamespaceInfo or, with extended, of
-// NamespaceInfoEx as [QuerySet.Pack] stores a query set.
-func PackNamespaces(infos []NamespaceInfo, extended bool, memory []byte, length *uint32) Errno {
+// PackNamespaces stores an array of NamespaceInfoEx with extended, or else of
+// NamespaceInfo, as [QuerySet.Pack] stores a query set.
+func PackNamespaces(infos []NamespaceInfoEx, extended bool, memory []byte, length *uint32) Errno {
 	if length == nil {
 		return WSAEFAULT
 	}
 	return packInto(memory, length, func(b *pack.Buffer) {
-		var at func(i int) *NamespaceInfo
 		if extended {
 			array := pack.Alloc[NamespaceInfoEx](b, len(infos))
-			at = func(i int) *NamespaceInfo { return &array[i].NamespaceInfo }
-		} else {
-			array := pack.Alloc[NamespaceInfo](b, len(infos))
-			at = func(i int) *NamespaceInfo { return &array[i] }
+			for i, info := range infos {
+				array[i] = info
+				array[i].Identifier = copyString(b, info.Identifier)
+				array[i].ProviderSpecific.Data = copyBlob(b, info.ProviderSpecific.Bytes())
+			}
+			return
 		}
+		array := pack.Alloc[NamespaceInfo](b, len(infos))
 		for i, info := range infos {
-			*at(i) = info
-			at(i).Identifier = copyString(b, info.Identifier)
+			array[i] = info.NamespaceInfo
+			array[i].Identifier = copyString(b, info.Identifier)
 		}
 	})
 }
