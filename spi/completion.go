@@ -72,3 +72,9 @@ type CancelRequest struct {
 // indications. ERROR_NOT_FOUND when there are none. A layer that gives the
 // next provider an OVERLAPPED of its own translates the address.
 const SIO_CANCEL_IO = 0x98005543
+
+// SIO_DISSOLVE is this host's own ioctl by which a layer gives up the connection
+// of an IFS handle that it has not told the client of, as when a proxy refuses:
+// the connection is reset, and the same socket, under all its descriptors, can
+// be connected again. WSAEOPNOTSUPP where the provider has no such thing.
+const SIO_DISSOLVE = 0x98005544

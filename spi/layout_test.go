@@ -48,6 +48,11 @@ func TestLayouts(t *testing.T) {
 			{"NameSpace", 40}, {"NSProviderID", 48}, {"Context", 56}, {"NumberOfProtocols", 64}, {"Protocols", 72},
 			{"QueryString", 80}, {"NumberOfCsAddrs", 88}, {"CsaBuffer", 96}, {"OutputFlags", 104}, {"Blob", 112},
 		}},
+		{QuerySet2{}, 112, 8, []field{
+			{"Size", 0}, {"ServiceInstanceName", 8}, {"Version", 16}, {"Comment", 24}, {"NameSpace", 32}, {"NSProviderID", 40},
+			{"Context", 48}, {"NumberOfProtocols", 56}, {"Protocols", 64}, {"QueryString", 72}, {"NumberOfCsAddrs", 80},
+			{"CsaBuffer", 88}, {"OutputFlags", 96}, {"Blob", 104},
+		}},
 		{ServiceVersion{}, 8, 4, []field{{"Version", 0}, {"How", 4}}},
 		{AFProtocol{}, 8, 4, []field{{"AddressFamily", 0}, {"Protocol", 4}}},
 		{SocketAddress{}, 16, 8, []field{{"Sockaddr", 0}, {"Length", 8}}},
@@ -70,6 +75,11 @@ func TestLayouts(t *testing.T) {
 			{"Size", 0}, {"MajorVersion", 4}, {"MinorVersion", 8}, {"LpNSPCleanup", 16}, {"LpNSPLookupServiceBegin", 24},
 			{"LpNSPLookupServiceNext", 32}, {"LpNSPLookupServiceEnd", 40}, {"LpNSPSetService", 48},
 			{"LpNSPInstallServiceClass", 56}, {"LpNSPRemoveServiceClass", 64}, {"LpNSPGetServiceClassInfo", 72}, {"LpNSPIoctl", 80},
+		}},
+		{NSPv2Routine{}, 72, 8, []field{
+			{"Size", 0}, {"MajorVersion", 4}, {"MinorVersion", 8}, {"LpNSPv2Startup", 16}, {"LpNSPv2Cleanup", 24},
+			{"LpNSPv2LookupServiceBegin", 32}, {"LpNSPv2LookupServiceNextEx", 40}, {"LpNSPv2LookupServiceEnd", 48},
+			{"LpNSPv2SetServiceEx", 56}, {"LpNSPv2ClientSessionRundown", 64},
 		}},
 		{UpcallTable{}, 120, 8, upcallFields()},
 		{ProcTable{}, 240, 8, procFields()},

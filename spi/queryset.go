@@ -189,26 +189,31 @@ func (q *QuerySet) Pack(memory []byte, length *uint32) Errno {
 		copied := pack.One[QuerySet](b)
 		*copied = *q
 		copied.Size = SizeofQuerySet
-		copied.ServiceInstanceName = copyString(b, q.ServiceInstanceName)
-		copied.ServiceClassID = pack.CopyOne(b, q.ServiceClassID)
-		copied.Version = pack.CopyOne(b, q.Version)
-		copied.Comment = copyString(b, q.Comment)
-		copied.NSProviderID = pack.CopyOne(b, q.NSProviderID)
-		copied.Context = copyString(b, q.Context)
-		copied.Protocols = pack.Copy(b, q.ProtocolList())
-		copied.QueryString = copyString(b, q.QueryString)
-		addresses := pack.Alloc[CSAddrInfo](b, len(q.Addresses()))
-		for i, a := range q.Addresses() {
-			addresses[i] = a
-			addresses[i].LocalAddr.Sockaddr = copySockaddr(b, a.LocalAddr)
-			addresses[i].RemoteAddr.Sockaddr = copySockaddr(b, a.RemoteAddr)
-		}
-		copied.CsaBuffer = unsafe.SliceData(addresses)
-		copied.Blob = pack.CopyOne(b, q.Blob)
-		if q.Blob != nil {
-			copied.Blob.Data = copyBlob(b, q.Blob.Bytes())
-		}
+		q.copyPointers(b, copied)
 	})
+}
+
+// copyPointers makes copied, which is a copy of q, point to copies.
+func (q *QuerySet) copyPointers(b *pack.Buffer, copied *QuerySet) {
+	copied.ServiceInstanceName = copyString(b, q.ServiceInstanceName)
+	copied.ServiceClassID = pack.CopyOne(b, q.ServiceClassID)
+	copied.Version = pack.CopyOne(b, q.Version)
+	copied.Comment = copyString(b, q.Comment)
+	copied.NSProviderID = pack.CopyOne(b, q.NSProviderID)
+	copied.Context = copyString(b, q.Context)
+	copied.Protocols = pack.Copy(b, q.ProtocolList())
+	copied.QueryString = copyString(b, q.QueryString)
+	addresses := pack.Alloc[CSAddrInfo](b, len(q.Addresses()))
+	for i, a := range q.Addresses() {
+		addresses[i] = a
+		addresses[i].LocalAddr.Sockaddr = copySockaddr(b, a.LocalAddr)
+		addresses[i].RemoteAddr.Sockaddr = copySockaddr(b, a.RemoteAddr)
+	}
+	copied.CsaBuffer = unsafe.SliceData(addresses)
+	copied.Blob = pack.CopyOne(b, q.Blob)
+	if q.Blob != nil {
+		copied.Blob.Data = copyBlob(b, q.Blob.Bytes())
+	}
 }
 
 // packInto runs build over the first *length bytes of memory.

@@ -119,6 +119,76 @@ func TestQuerySetPacks(t *testing.T) {
 	})
 }
 
+// A query set of the second version says what the first does, but for the class.
+func TestQuerySet2Packs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := drawQuerySet(t)
+		want := plainOf(q)
+		want.class = GUID{}
+		second := q.Second()
+		if got := plainOf(second.First()); !reflect.DeepEqual(got, want) {
+			t.Fatalf("there and back: %+v, want %+v", got, want)
+		}
+		var needed uint32
+		if e := second.Pack(nil, &needed); e != WSAEFAULT {
+			t.Fatalf("no room: %v", e)
+		}
+		memory := make([]byte, needed)
+		if e := second.Pack(memory, &needed); e != 0 {
+			t.Fatal(e)
+		}
+		packed := QuerySet2At(memory)
+		if packed.Size != SizeofQuerySet2 {
+			t.Fatalf("size %d", packed.Size)
+		}
+		if got := plainOf(packed.First()); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v, want %+v", got, want)
+		}
+		begin, end := uintptr(unsafe.Pointer(&memory[0])), uintptr(unsafe.Pointer(&memory[0]))+uintptr(needed)
+		for offset := 8; offset < SizeofQuerySet2; offset += 8 {
+			switch offset {
+			case 32, 56, 80, 96: // numbers
+				continue
+			}
+			if p := uintptr(binary.NativeEndian.Uint64(memory[offset:])); p != 0 && (p < begin || p >= end) {
+				t.Fatalf("the pointer at %d leaves the buffer", offset)
+			}
+		}
+	})
+	if e := (&QuerySet2{Size: SizeofQuerySet2 - 1}).Pack(nil, new(uint32)); e != WSAEINVAL {
+		t.Errorf("too small: %v", e)
+	}
+	if e := (&QuerySet2{Size: SizeofQuerySet2, NumberOfCsAddrs: 1}).Pack(nil, new(uint32)); e != WSAEINVAL {
+		t.Errorf("a count without addresses: %v", e)
+	}
+	if e := new(QuerySet2).Pack(nil, nil); e != WSAEFAULT {
+		t.Errorf("no length: %v", e)
+	}
+	if QuerySet2At(make([]byte, SizeofQuerySet2-1)) != nil {
+		t.Error("reads behind the end of its memory")
+	}
+}
+
+func TestCheckNSPv2(t *testing.T) {
+	whole := NSPv2Routine{
+		Size:                       SizeofNSPv2Routine,
+		LpNSPv2LookupServiceBegin:  func(*GUID, *QuerySet2, uint32, uintptr) (Lookup, Errno) { return 0, 0 },
+		LpNSPv2LookupServiceNextEx: func(AsyncCall, Lookup, uint32, *uint32, []byte) {},
+		LpNSPv2LookupServiceEnd:    func(Lookup) Errno { return 0 },
+	}
+	if e := CheckNSPv2(&whole); e != 0 {
+		t.Errorf("the functions for lookups alone: %v", e)
+	}
+	small, noBegin, noNext, noEnd := whole, whole, whole, whole
+	small.Size--
+	noBegin.LpNSPv2LookupServiceBegin, noNext.LpNSPv2LookupServiceNextEx, noEnd.LpNSPv2LookupServiceEnd = nil, nil, nil
+	for i, r := range []*NSPv2Routine{nil, &small, &noBegin, &noNext, &noEnd} {
+		if e := CheckNSPv2(r); e != WSAEINVAL {
+			t.Errorf("table %d: %v", i, e)
+		}
+	}
+}
+
 func TestQuerySetRefusesWhatCannotBe(t *testing.T) {
 	if _, e := (*QuerySet)(nil).Clone(); e != WSAEFAULT {
 		t.Errorf("nil: %v", e)

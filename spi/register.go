@@ -26,6 +26,16 @@ type Driver struct {
 	// through; nil means that it never does. A base provider says so in its
 	// Protocols.
 	IFS func(Options) bool
+	// OwnHandles reports whether a layer of which IFS is true has, over this
+	// entry, handles of its own all the same, as one that only touches datagrams;
+	// nil means nowhere.
+	OwnHandles func(Options, *ProtocolInfo) bool
+	// Handshakes reports whether a layer with these options goes on talking on a
+	// stream after the provider below has connected it, before it tells the
+	// client that it is connected. Whoever looks at the descriptor of an IFS
+	// handle by other means than the layer's functions then sees it ready too
+	// early. nil means that it never does.
+	Handshakes func(Options) bool
 	// ProviderID is the id that a base provider is installed under. A layer
 	// gets a new one with each installation.
 	ProviderID GUID

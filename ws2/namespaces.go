@@ -26,8 +26,9 @@ const (
 type nameTable struct {
 	lookups *slot.Table[lookup] // in progress, the DLL's own included
 	async   *slot.Table[asyncRequest]
+	calls   *slot.Table[asyncCall] // to providers of version 2, that are not answered
 
-	mu    sync.Mutex // guards ended, and adding to lookups and tasks; only the table is called under it
+	mu    sync.Mutex // guards ended, and adding to lookups, tasks and advertisements; only the table is called under it
 	ended bool       // the last WSACleanup has begun
 	tasks sync.WaitGroup
 }
@@ -35,6 +36,7 @@ type nameTable struct {
 func (n *nameTable) init() {
 	n.lookups = slot.New[lookup](kindLookup)
 	n.async = slot.New[asyncRequest](kindAsync)
+	n.calls = slot.New[asyncCall](kindAsync)
 }
 
 // begin opens for a start-up.
@@ -49,8 +51,11 @@ func (n *nameTable) begin() {
 func (n *nameTable) add(l *lookup) (spi.Lookup, spi.Errno) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.ended || l.parts[0].provider.state.Load() != ready {
+	if n.ended {
 		return 0, spi.WSANOTINITIALISED
+	}
+	if p := l.parts[0].provider; p.state.Load() != ready {
+		return 0, CodeOf(p.gone())
 	}
 	handle, ok := n.lookups.Insert(l, 0)
 	if !ok {
@@ -107,6 +112,9 @@ type nameProvider struct {
 	info catalog.Namespace
 	name string // for people
 
+	routine    *spi.NSPv2Routine            // nil but for an advertised one
+	advertised atomic.Pointer[nameProvider] // what takes its place, nil if nothing
+
 	inner spi.NSP       // valid while state is not unstarted
 	state atomic.Uint32 // unstarted, ready or retired; changes under mu
 
@@ -137,7 +145,7 @@ func (r *running) namespaces(id *spi.GUID, nameSpace uint32) ([]*nameProvider, s
 		}
 		known = true
 		if p.info.Active {
-			found = append(found, p)
+			found = append(found, p.current())
 		}
 	}
 	switch {
@@ -159,7 +167,7 @@ func (p *nameProvider) start() error {
 		return nil
 	case retired:
 		p.mu.Unlock()
-		return spi.WSANOTINITIALISED.Err()
+		return p.gone()
 	}
 	a := p.attempt
 	if a == nil {
@@ -195,7 +203,7 @@ func (p *nameProvider) make(a *attempt) {
 	}
 	p.mu.Unlock()
 	if err == nil && late {
-		a.err = spi.WSANOTINITIALISED.Err()
+		a.err = p.gone()
 		p.NSPCleanup()
 	}
 }
@@ -224,6 +232,9 @@ func (p *nameProvider) startUp() (inner spi.NSP, err error) {
 }
 
 func (p *nameProvider) open() (spi.NSPStartupFunc, error) {
+	if p.routine != nil {
+		return p.startSecond, nil
+	}
 	if _, _, isGo, _ := spi.ParseGoPath(p.info.Path); isGo {
 		return spi.OpenNamespace(p.info.ID, p.info.Path)
 	}
@@ -267,6 +278,9 @@ func (d *DLL) retireNames(r *running) {
 		d.complain.once(d, fmt.Sprintf("a lookup of a name has not ended within %v of being cancelled; it was left running", d.startTimeout()))
 	}
 	for _, p := range r.names {
+		if advertised := p.advertised.Swap(nil); advertised != nil {
+			advertised.retire()
+		}
 		p.retire()
 	}
 }

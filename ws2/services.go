@@ -14,6 +14,10 @@ func (t *Thread) WSASetService(regInfo *spi.QuerySet, operation int32, flags uin
 	if e != 0 {
 		return t.fail(e)
 	}
+	return t.setService(r, regInfo, operation, flags)
+}
+
+func (t *Thread) setService(r *running, regInfo *spi.QuerySet, operation int32, flags uint32) error {
 	copied, e := regInfo.Clone()
 	if e == 0 && (copied.ServiceClassID == nil || copied.ServiceInstanceName == nil ||
 		operation < spi.RNRSERVICE_REGISTER || operation > spi.RNRSERVICE_DELETE) {
@@ -27,6 +31,51 @@ func (t *Thread) WSASetService(regInfo *spi.QuerySet, operation int32, flags uin
 		return t.fail(e)
 	}
 	return t.any(providers, func(p *nameProvider) spi.Errno { return p.setService(copied, operation, flags) })
+}
+
+// anyProtocol is IPROTOCOL_ANY, with which a namespace provider registers an
+// address for the protocols that its family has.
+const anyProtocol = -1
+
+// SetAddrInfoEx registers the addresses of a name with the namespace providers
+// that nameSpace and provider choose as for [Thread.GetAddrInfoEx], in place of
+// those it had, or without addresses removes the name's. It succeeds when one of
+// them does. To the providers it is [Thread.WSASetService] of an instance called
+// name, of the class SVCID_INET_HOSTADDRBYNAME, with service as the query string;
+// what service, blob and flags mean is theirs. timeout, ov, routine and handle
+// are reserved.
+//
+// WSAEINVAL (no name, no such provider, an argument that is reserved), and the
+// errors of WSASetService.
+// Source: ws2tcpip/nf-ws2tcpip-setaddrinfoexw.
+func (t *Thread) SetAddrInfoEx(name, service *string, addresses []spi.SocketAddress, blob *spi.Blob, flags, nameSpace uint32, provider *spi.GUID,
+	timeout *spi.Timeval, ov *spi.Overlapped, routine NameCompletion, handle *uintptr,
+) error {
+	r, e := t.enter()
+	if e == 0 && (name == nil || timeout != nil || ov != nil || routine != nil || handle != nil) {
+		e = spi.WSAEINVAL
+	}
+	if e != 0 {
+		return t.fail(e)
+	}
+	class := spi.SVCID_INET_HOSTADDRBYNAME
+	regInfo := &spi.QuerySet{
+		Size: spi.SizeofQuerySet, ServiceInstanceName: spi.UTF16Ptr(*name), ServiceClassID: &class,
+		NameSpace: nameSpace, NSProviderID: provider, Blob: blob,
+	}
+	if service != nil {
+		regInfo.QueryString = spi.UTF16Ptr(*service)
+	}
+	all := make([]spi.CSAddrInfo, len(addresses))
+	for i, a := range addresses {
+		all[i] = spi.CSAddrInfo{LocalAddr: a, RemoteAddr: a, Protocol: anyProtocol}
+	}
+	regInfo.SetAddresses(all)
+	operation := int32(spi.RNRSERVICE_REGISTER)
+	if len(all) == 0 {
+		operation = spi.RNRSERVICE_DEREGISTER
+	}
+	return t.setService(r, regInfo, operation, flags)
 }
 
 // any calls each provider and succeeds when one does; otherwise it gives the
