@@ -9,7 +9,9 @@ package process
 import "C"
 
 import (
-	"runtime"
+	"errors"
+	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -62,34 +64,42 @@ var Catalog = sync.OnceValue(func() *catalog.File { return catalog.OpenFile(cata
 // Thread returns the thread that C holds as its Go half.
 func Thread(t unsafe.Pointer) *ws2.Thread { return (*ws2.Thread)(t) }
 
-// threads keeps the Go halves where they are while C points to them.
-var threads sync.Map // *runtime.Pinner by *ws2.Thread
-
 // upcallAdopt returns the Go half of the calling thread. keep is false for one
 // of Go's own threads that runs C code of a provider: which goroutine it serves
 // next is not known.
 //
 //export upcallAdopt
-func upcallAdopt(inProvider bool) (t unsafe.Pointer, keep bool) {
+func upcallAdopt(inProvider bool) (t uintptr, keep bool) {
 	d := DLL()
 	if inProvider {
 		if bound := d.CallingThread(); bound != nil {
-			return unsafe.Pointer(bound), false
+			return address(bound), false
 		}
-		return unsafe.Pointer(d.Unbound()), false
+		return address(d.Unbound()), false
 	}
-	adopted := d.AdoptThread()
-	pin := new(runtime.Pinner)
-	pin.Pin(adopted)
-	threads.Store(adopted, pin)
-	return unsafe.Pointer(adopted), true
+	return address(d.AdoptThread()), true
 }
 
+// address returns where a thread is. The DLL keeps it there until its Unbind;
+// cgo would refuse the pointer for what the thread points to.
+func address(t *ws2.Thread) uintptr { return uintptr(unsafe.Pointer(t)) }
+
 //export upcallThreadEnds
-func upcallThreadEnds(t unsafe.Pointer) {
-	thread := Thread(t)
-	thread.Unbind()
-	if pin, ok := threads.LoadAndDelete(thread); ok {
-		pin.(*runtime.Pinner).Unpin()
+func upcallThreadEnds(t unsafe.Pointer) { Thread(t).Unbind() }
+
+// told is the failures that Tell has told.
+var told sync.Map
+
+// Tell writes to standard error, once, why a provider or the catalog failed: a
+// program in C gets only the code.
+func Tell(err error) {
+	if _, plain := err.(spi.Errno); plain {
+		return
+	}
+	var failure *ws2.ProviderError
+	if errors.As(err, &failure) {
+		if _, again := told.LoadOrStore(failure.Error(), true); !again {
+			fmt.Fprintln(os.Stderr, "upcall:", failure)
+		}
 	}
 }

@@ -33,9 +33,11 @@ void *upcall_adopt(void)
 {
 	struct upcallAdopt_return a = upcallAdopt(upcall_thread.depth > 0);
 
+	void *go = (void *)a.r0;
+
 	if (a.r1) {
-		upcall_thread.go = a.r0;
-		pthread_setspecific(ending, a.r0);
+		upcall_thread.go = go;
+		pthread_setspecific(ending, go);
 	}
-	return a.r0;
+	return go;
 }

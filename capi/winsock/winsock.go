@@ -15,6 +15,7 @@ import "C"
 import (
 	"unsafe"
 
+	"upcall.dev/capi/process"
 	"upcall.dev/spi"
 	"upcall.dev/ws2"
 )
@@ -24,6 +25,7 @@ func code(err error) int32 {
 	if err == nil {
 		return 0
 	}
+	process.Tell(err)
 	return int32(ws2.CodeOf(err))
 }
 
