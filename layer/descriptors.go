@@ -18,6 +18,11 @@ type descriptors struct {
 	group        *group
 }
 
+// DLL and Upcalls are what the latest start passed; ownHandles has them too.
+func (d *descriptors) DLL() spi.DLL { return d.module.chains.Host().DLL }
+
+func (d *descriptors) Upcalls() *spi.UpcallTable { return &d.module.chains.Host().Upcalls }
+
 func (d *descriptors) WSPSocket(af, typ, protocol int32, info *spi.ProtocolInfo, g spi.Group, flags uint32) (spi.Socket, spi.Errno) {
 	link, errno := d.module.chains.Find(info)
 	if errno != 0 {

@@ -107,15 +107,23 @@ const longestPath = 1 << 15
 
 // load locates, loads and starts the link's next provider.
 func (l *Link) load(host *Host) (spi.Provider, spi.Errno) {
-	id := l.nextEntry.ProviderID
 	if l.nextEntry.CatalogEntryID != l.entry.ProtocolChain.ChainEntries[l.position+1] {
 		return nil, spi.WSAEPROVIDERFAILEDINIT // the catalog lacks the entry
 	}
-	path, errno := providerPath(host, id)
+	return host.StartProvider(l.nextEntry.ProviderID, l.Below(&l.entry))
+}
+
+// StartProvider locates, loads and starts the provider that is installed under
+// id, for the catalog entry info. Whoever starts it undoes that by its
+// WSPCleanup. WSAEPROVIDERFAILEDINIT (it cannot be found, loaded or started),
+// WSAEINVALIDPROVIDER (it does not speak version 2.2), WSAEINVALIDPROCTABLE (it
+// lacks a function).
+func (h *Host) StartProvider(id spi.GUID, info *spi.ProtocolInfo) (spi.Provider, spi.Errno) {
+	path, errno := providerPath(h, id)
 	if errno != 0 {
 		return nil, spi.WSAEPROVIDERFAILEDINIT
 	}
-	startup, errno := host.DLL.LoadProvider(id, path)
+	startup, errno := h.DLL.LoadProvider(id, path)
 	if errno != 0 {
 		return nil, errno
 	}
@@ -123,7 +131,7 @@ func (l *Link) load(host *Host) (spi.Provider, spi.Errno) {
 		return nil, spi.WSAEPROVIDERFAILEDINIT
 	}
 	var data spi.WSPData
-	next, errno := startup(spi.Version22, &data, l.Below(&l.entry), host.Upcalls, host.DLL)
+	next, errno := startup(spi.Version22, &data, info, h.Upcalls, h.DLL)
 	switch {
 	case errno != 0:
 		return nil, spi.WSAEPROVIDERFAILEDINIT
@@ -148,6 +156,10 @@ func cleanup(p spi.Provider) {
 	defer func() { _ = recover() }()
 	p.WSPCleanup()
 }
+
+// ProviderPath returns the path that the provider under id is installed with,
+// as WPUGetProviderPath has it. WSAEINVAL.
+func (h *Host) ProviderPath(id spi.GUID) (string, spi.Errno) { return providerPath(h, id) }
 
 func providerPath(host *Host, id spi.GUID) (string, spi.Errno) {
 	buf := make([]uint16, 260)

@@ -37,6 +37,8 @@ type Definition struct {
 	// Observe of [upcall.dev/nonifs.Layer], which tells of every transfer how
 	// it ended, overlapped ones included.
 	//
+	// In any case next has the methods DLL and Upcalls of [upcall.dev/nonifs.Host].
+	//
 	// next wants to be called with the arguments that the layer was called
 	// with; what the provider below needs instead, it substitutes by itself.
 	New func(next spi.Provider, o spi.Options) (spi.Provider, error)
@@ -49,10 +51,12 @@ func Register(d Definition) {
 	if d.New == nil {
 		panic(fmt.Sprintf("layer: %q needs a New function", d.Name))
 	}
-	spi.Register(d.driver())
+	spi.Register(d.Driver())
 }
 
-func (d Definition) driver() spi.Driver {
+// Driver returns the layer as a driver of package spi, for a layer that registers
+// it by itself: [Register] does so for most.
+func (d Definition) Driver() spi.Driver {
 	return spi.Driver{
 		Name:    d.Name,
 		Summary: d.Summary,
