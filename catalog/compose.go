@@ -82,19 +82,65 @@ func (c *Catalog) InstallLayer(l Layer) (uint32, error) {
 	if len(below) == 0 {
 		return 0, fmt.Errorf("layer %s has nothing to stand on: the catalog has no base provider (upcall catalog reset restores them)", l.Name)
 	}
-	name := l.Name
-	for n := 2; c.named(name); n++ {
-		name = fmt.Sprintf("%s %d", l.Name, n)
-	}
-	var entryID uint32
 	ifs := d.IFS != nil && d.IFS(l.Options)
-	switch code := c.installOver(below, id, path, name, ifs, &entryID); {
+	entryID, code := c.installLayer(below, id, path, l.Name, ifs, func(e *Entry) bool {
+		return ifs && d.OwnHandles != nil && d.OwnHandles(l.Options, &e.ProtocolInfo)
+	})
+	switch {
 	case code != 0 && slices.ContainsFunc(below, func(e *Entry) bool { return chainLength(e) == spi.MaxProtocolChain }):
 		return 0, fmt.Errorf("layer %s would make a chain longer than %d, its base included: use fewer layers", l.Name, spi.MaxProtocolChain)
 	case code != 0:
 		return 0, fmt.Errorf("layer %s cannot be installed: %w", l.Name, code)
 	}
 	return entryID, nil
+}
+
+// installLayer installs a layer over entries. Where it has handles of its own
+// although elsewhere it passes IFS handles through, its chains run through a
+// second bare layer, which says so: of a bare layer all chains are alike.
+func (c *Catalog) installLayer(over []*Entry, id spi.GUID, path, name string, ifs bool, own func(*Entry) bool) (entryID uint32, code spi.Errno) {
+	var owned, rest []*Entry
+	for _, e := range over {
+		if own(e) {
+			owned = append(owned, e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	if len(owned) > 0 {
+		if code := c.installOver(owned, id, path, c.unused(name+" with own handles"), false, &entryID); code != 0 {
+			return 0, code
+		}
+	}
+	if len(rest) == 0 {
+		return entryID, 0
+	}
+	return entryID, c.installOver(rest, id, path, c.unused(name), ifs, &entryID)
+}
+
+// unused returns name, or with a number behind it when an entry is called so.
+func (c *Catalog) unused(name string) string {
+	unused := name
+	for n := 2; c.named(unused); n++ {
+		unused = fmt.Sprintf("%s %d", name, n)
+	}
+	return unused
+}
+
+// Handshakes reports whether a layer in the chain of an entry goes on talking
+// on a stream after the base has connected it ([spi.Driver].Handshakes), so
+// that the readiness of a descriptor does not tell that a connect is over.
+// Layers that are not Go drivers of this program count as ones that do not.
+func (c *Catalog) Handshakes(e *Entry) bool {
+	return slices.ContainsFunc(e.ProtocolChain.Entries(), func(id uint32) bool {
+		member, ok := c.Lookup(id)
+		if !ok || !member.Layer() {
+			return false
+		}
+		name, options, isGo, err := spi.ParseGoPath(member.Path)
+		d, known := spi.LookupDriver(name)
+		return isGo && err == nil && known && d.Handshakes != nil && d.Handshakes(options)
+	})
 }
 
 // Compose returns a catalog for one run: the base entries of the driver called

@@ -148,6 +148,19 @@ func (d *descriptor) connectBlocking(to *sockaddr) spi.Errno {
 	return 0
 }
 
+// dissolve is SIO_DISSOLVE: the kernel's socket stays, its connection is reset.
+func (d *descriptor) dissolve() spi.Errno {
+	if !d.kind.tcp() {
+		return spi.WSAEOPNOTSUPP
+	}
+	if errno := disconnect(d.fd); errno != 0 {
+		return spi.FromErrno(errno)
+	}
+	d.newConnection(0)
+	d.clear(fSendShut | fRecvShut)
+	return 0
+}
+
 // newConnection forgets an earlier connection or attempt, then sets flags.
 func (d *descriptor) newConnection(flags uint32) {
 	d.err.Store(0)

@@ -71,6 +71,8 @@ func (d *descriptor) control(code uint32, in, out []byte) (int, spi.Errno) {
 		return outBytes(b[:], out)
 	case spi.SIO_CANCEL_IO:
 		return 0, d.cancel(in)
+	case spi.SIO_DISSOLVE:
+		return 0, d.dissolve()
 	case spi.SIO_GET_EXTENSION_FUNCTION_POINTER:
 		var n uint32
 		e := d.p.extensions.Store(in, out, &n)
