@@ -189,6 +189,9 @@ func (w *wire) moveDown(o orders, x *scratch) (moved bool) {
 		h.put(w.ending(Down, errno))
 		return true
 	}
+	if w.datagrams && w.relay.config.Received != nil {
+		w.relay.config.Received(address[:addressLen], data[:n])
+	}
 	release := w.relay.schedule(Down, n)
 	if h.head == nil && (release.IsZero() || !release.After(time.Now())) {
 		given, errno := w.giveClient(o.in, address[:addressLen], data[:n])

@@ -21,10 +21,17 @@ func (s *socket) Connect(name []byte) spi.Errno {
 	if s.datagrams {
 		return s.connectDatagrams(name)
 	}
+	in, errno := s.judge(Connect, name)
+	if errno == 0 {
+		errno = s.moveTo(in)
+	}
+	if errno != 0 {
+		return errno
+	}
 	w := s.wire.Load()
 	var before spi.NetworkEvents
 	w.next.WSPEnumNetworkEvents(w.lower, spi.InvalidEvent, &before) // of an attempt that failed
-	errno := w.next.WSPConnect(w.lower, name, nil, nil, nil, nil)
+	errno = w.next.WSPConnect(w.lower, name, nil, nil, nil, nil)
 	if errno != 0 && errno != spi.WSAEWOULDBLOCK {
 		return errno
 	}
@@ -76,6 +83,11 @@ func (w *wire) queues(s *socket) (in, out *nonifs.Queue) {
 // Listen implements nonifs.Lower.
 func (s *socket) Listen(backlog int32) spi.Errno {
 	w := s.wire.Load()
+	if name, errno := s.SockName(); errno == 0 {
+		if _, errno := s.judge(Listen, name); errno != 0 {
+			return errno
+		}
+	}
 	if errno := w.next.WSPListen(w.lower, backlog); errno != 0 {
 		return errno
 	}
@@ -99,11 +111,16 @@ func (w *wire) accept(s *socket) time.Time {
 		lower, errno := w.next.WSPAccept(w.lower, peer, &length, nil, 0)
 		switch errno {
 		case 0:
+			peer = peer[:max(0, min(int(length), len(peer)))]
+			if _, errno := s.judge(Accept, peer); errno != 0 {
+				w.reset(lower)
+				continue
+			}
 			child, errno := w.relay.adopt(w.next, lower, s)
 			if errno != 0 {
 				continue // the connection is closed: there is nothing to serve it with
 			}
-			child.peer, child.listener = peer[:max(0, min(int(length), len(peer)))], s
+			child.peer, child.listener = peer, s
 			w.child = child
 		case spi.WSAEWOULDBLOCK:
 			return time.Time{}
@@ -177,16 +194,13 @@ func (s *socket) replace(w *wire) (before *wire, ok bool) {
 // Reuse implements nonifs.Lower: the wire delivers what it has, and the socket
 // gets a new one, with the address that it was bound to and its options.
 func (s *socket) Reuse() spi.Errno {
-	w, errno := s.relay.open(s.Info(), s.kind)
+	w, errno := s.fresh(nil)
 	if errno != 0 {
 		return errno
 	}
 	s.mu.Lock()
-	settings, bound := s.settings, s.bound
+	bound := s.bound
 	s.mu.Unlock()
-	for _, o := range settings {
-		w.next.WSPSetSockOpt(w.lower, o.level, o.name, o.value)
-	}
 	if bound != nil {
 		errno = w.next.WSPBind(w.lower, bound)
 	}

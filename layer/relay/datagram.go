@@ -28,6 +28,19 @@ func (s *socket) Route(to []byte, length int) (*nonifs.Queue, []byte, spi.Errno)
 	default:
 		to = toPeer
 	}
+	if len(to) > len(toPeer) {
+		in, errno := s.judge(Send, to)
+		if errno == 0 {
+			errno = s.moveTo(in)
+		}
+		if errno != 0 {
+			return nil, nil, errno
+		}
+		if s.wire.Load().chain != in {
+			q, errno := s.branch(in)
+			return q, to, errno
+		}
+	}
 	q := s.outgoing.Load()
 	if q == nil {
 		if name := anyAddress(s.Info().AddressFamily); name != nil {
@@ -43,11 +56,21 @@ func (s *socket) Route(to []byte, length int) (*nonifs.Queue, []byte, spi.Errno)
 }
 
 func (s *socket) connectDatagrams(name []byte) spi.Errno {
+	in, errno := s.judge(Connect, name)
+	if errno == 0 {
+		errno = s.moveTo(in)
+	}
+	if errno != 0 {
+		return errno
+	}
 	w := s.wire.Load()
+	if w.chain != in && !allZero(name) {
+		return spi.WSAENETUNREACH // what it has sent and received binds it to its chain
+	}
 	if errno := w.next.WSPConnect(w.lower, name, nil, nil, nil, nil); errno != 0 {
 		return errno
 	}
-	_, errno := s.PeerName()
+	_, errno = s.PeerName()
 	s.hasPeer.Store(errno == 0)
 	s.openDatagrams()
 	return 0
@@ -66,8 +89,18 @@ func (s *socket) openDatagrams() *nonifs.Queue {
 	out := nonifs.NewDatagrams(&s.Endpoint, nonifs.NewPump(w.kick).Endpoint(), false)
 	s.outgoing.Store(out)
 	s.mu.Unlock()
-	in := nonifs.NewDatagrams(nonifs.NewPump(w.roomForClient).Endpoint(), &s.Endpoint, true)
+	in := nonifs.NewDatagrams(nonifs.NewPump(s.roomForClient).Endpoint(), &s.Endpoint, true)
 	s.Open(in, out)
 	w.order(func(o *orders) { o.in, o.out = in, out })
 	return out
+}
+
+// allZero reports whether a name takes the peer away.
+func allZero(name []byte) bool {
+	for _, b := range name {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
 }

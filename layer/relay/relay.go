@@ -40,6 +40,17 @@ type Config struct {
 	// passes everything on at once.
 	Schedule func(d Direction, now time.Time, n int) time.Time
 
+	// Judge decides about each address that a socket is to connect to, send to,
+	// be bound to or listen at, and about peers that have connected. An error
+	// becomes that of the call; a peer is reset, and the client does not see it.
+	// Connect, Send and Bind go through the chain in, unless that is nil. info is
+	// the socket's entry. It is called from many goroutines. nil allows all.
+	Judge func(p Purpose, info *spi.ProtocolInfo, name []byte) (in *Chain, errno spi.Errno)
+
+	// Received, unless nil, sees each datagram that has arrived. It must not
+	// keep data.
+	Received func(from, data []byte)
+
 	// Chunk is the most bytes of a stream that are scheduled together, up to
 	// 64 KiB, which zero means.
 	Chunk int
@@ -94,7 +105,7 @@ func New(c Config) *Relay {
 
 func (r *Relay) newSocket(info *spi.ProtocolInfo, af, typ, protocol int32, flags uint32) (*nonifs.Endpoint, spi.Errno) {
 	s := &socket{relay: r, kind: kind{af, typ, protocol}, datagrams: typ == spi.SOCK_DGRAM}
-	w, errno := r.open(info, s.kind)
+	w, errno := r.open(nil, info, s.kind)
 	if errno != 0 {
 		return nil, errno
 	}
@@ -103,22 +114,29 @@ func (r *Relay) newSocket(info *spi.ProtocolInfo, af, typ, protocol int32, flags
 	return &s.Endpoint, 0
 }
 
-// open makes a wire over a new lower socket.
-func (r *Relay) open(info *spi.ProtocolInfo, k kind) (*wire, spi.Errno) {
-	next, below, errno := r.config.Find(info)
-	if errno != 0 {
-		return nil, errno
+// open makes a wire over a new lower socket, in the chain that Find gives unless
+// another one is named.
+func (r *Relay) open(in *Chain, info *spi.ProtocolInfo, k kind) (*wire, spi.Errno) {
+	var next spi.Provider
+	var below *spi.ProtocolInfo
+	if in != nil {
+		next, below = in.Next, in.Info
+	} else {
+		var errno spi.Errno
+		if next, below, errno = r.config.Find(info); errno != 0 {
+			return nil, errno
+		}
 	}
 	lower, errno := next.WSPSocket(k.af, k.typ, k.protocol, below, 0, spi.WSA_FLAG_OVERLAPPED)
 	if errno != 0 {
 		return nil, errno
 	}
-	return r.newWire(next, lower, k.typ == spi.SOCK_DGRAM)
+	return r.newWire(in, next, lower, k.typ == spi.SOCK_DGRAM)
 }
 
 // adopt makes a socket over a connection that listening has accepted.
 func (r *Relay) adopt(next spi.Provider, lower spi.Socket, listening *socket) (*socket, spi.Errno) {
-	w, errno := r.newWire(next, lower, false)
+	w, errno := r.newWire(nil, next, lower, false)
 	if errno != 0 {
 		return nil, errno
 	}

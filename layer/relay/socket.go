@@ -27,6 +27,7 @@ type socket struct {
 	listener *socket   // that accepted it
 	bound    []byte    // by WSPBind
 	settings []setting // options that the lower socket was given
+	branches map[*Chain]branch
 }
 
 // kind is what a socket was made with.
@@ -48,15 +49,27 @@ func (s *socket) Close(abort bool) {
 		return
 	}
 	s.isClosed = true
+	branches := s.branches
 	s.mu.Unlock()
 	if q := s.outgoing.Load(); q != nil {
 		q.End()
 	}
 	s.wire.Load().closeNow(abort)
+	for _, b := range branches {
+		b.out.End()
+		b.wire.closeNow(abort)
+	}
 }
 
 // Bind implements nonifs.Lower.
 func (s *socket) Bind(name []byte) spi.Errno {
+	in, errno := s.judge(Bind, name)
+	if errno == 0 {
+		errno = s.moveTo(in)
+	}
+	if errno != 0 {
+		return errno
+	}
 	w := s.wire.Load()
 	if errno := w.next.WSPBind(w.lower, name); errno != 0 {
 		return errno
@@ -128,6 +141,9 @@ func (s *socket) SetOption(level, name int32, val []byte) spi.Errno {
 	w := s.wire.Load()
 	if errno := w.next.WSPSetSockOpt(w.lower, level, name, val); errno != 0 {
 		return errno
+	}
+	for _, w := range s.others() {
+		w.next.WSPSetSockOpt(w.lower, level, name, val)
 	}
 	o := setting{level, name, append([]byte(nil), val...)}
 	s.mu.Lock()

@@ -22,6 +22,7 @@ import (
 type wire struct {
 	relay     *Relay
 	runner    *runner
+	chain     *Chain // nil: what Find gives
 	next      spi.Provider
 	lower     spi.Socket
 	event     spi.Event
@@ -70,8 +71,8 @@ const (
 	again         // somebody runs a step, and must run another one
 )
 
-func (r *Relay) newWire(next spi.Provider, lower spi.Socket, datagrams bool) (*wire, spi.Errno) {
-	w := &wire{relay: r, next: next, lower: lower, datagrams: datagrams, done: make(chan struct{}), readable: true, writable: true}
+func (r *Relay) newWire(in *Chain, next spi.Provider, lower spi.Socket, datagrams bool) (*wire, spi.Errno) {
+	w := &wire{relay: r, chain: in, next: next, lower: lower, datagrams: datagrams, done: make(chan struct{}), readable: true, writable: true}
 	w.up.limit, w.down.limit = r.config.Limit, r.config.Limit
 	r.mu.Lock()
 	w.runner = r.runner
@@ -228,14 +229,21 @@ func (w *wire) closeLower(reset bool) {
 	w.gone.Store(true)
 	w.runner.arm(w, time.Time{})
 	if reset && !w.datagrams {
-		w.next.WSPSetSockOpt(w.lower, spi.SOL_SOCKET, spi.SO_LINGER, []byte{1, 0, 0, 0})
+		w.reset(w.lower)
+	} else {
+		w.next.WSPCloseSocket(w.lower)
 	}
-	w.next.WSPCloseSocket(w.lower)
 	if w.event != spi.InvalidEvent {
 		w.relay.Upcalls().WPUCloseEvent(w.event)
 	}
 	close(w.done)
 	w.relay.remove(w)
+}
+
+// reset closes a socket of the next provider so that its peer sees a reset.
+func (w *wire) reset(lower spi.Socket) {
+	w.next.WSPSetSockOpt(lower, spi.SOL_SOCKET, spi.SO_LINGER, []byte{1, 0, 0, 0})
+	w.next.WSPCloseSocket(lower)
 }
 
 // scratch is where a step takes bytes and an address, and what it calls the
