@@ -19,4 +19,11 @@ typedef unsigned long long ULONG64, *PULONG64, DWORD64, *PDWORD64;
 typedef __INTPTR_TYPE__ INT_PTR, *PINT_PTR, LONG_PTR, *PLONG_PTR, SSIZE_T, *PSSIZE_T;
 typedef __UINTPTR_TYPE__ UINT_PTR, *PUINT_PTR, ULONG_PTR, *PULONG_PTR, DWORD_PTR, *PDWORD_PTR, SIZE_T, *PSIZE_T;
 
+#define HandleToLong(h) ((INT32)(INT_PTR)(h))
+#define HandleToULong(h) ((UINT32)(UINT_PTR)(h))
+#define LongToHandle(l) ((void *)(INT_PTR)(INT32)(l))
+#define ULongToHandle(l) ((void *)(UINT_PTR)(UINT32)(l))
+#define PtrToLong(p) ((INT32)(INT_PTR)(p))
+#define PtrToUlong(p) ((UINT32)(UINT_PTR)(p))
+
 #endif

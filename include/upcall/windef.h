@@ -21,6 +21,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifndef _WIN32_WINNT
 #define _WIN32_WINNT 0x0A00
@@ -30,6 +31,8 @@
 #endif
 
 #include <basetsd.h>
+
+#include "detail/compiler.h"
 
 /* Calling conventions: there is one. */
 #define WINAPI
@@ -42,13 +45,6 @@
 #define FAR
 #define NEAR
 #define CONST const
-#ifndef __stdcall
-#define __stdcall
-#define __cdecl
-#define __fastcall
-#define _stdcall
-#define _cdecl
-#endif
 #ifndef IN
 #define IN
 #endif
@@ -59,32 +55,11 @@
 #define OPTIONAL
 #endif
 
-/* __declspec(x): what a socket program or a provider writes there. */
-#ifndef __declspec
-#define __declspec(x) UPCALL_DECLSPEC_##x
-#define UPCALL_DECLSPEC_dllexport __attribute__((visibility("default")))
-#define UPCALL_DECLSPEC_dllimport
-#define UPCALL_DECLSPEC_noinline __attribute__((noinline))
-#define UPCALL_DECLSPEC_noreturn __attribute__((noreturn))
-#define UPCALL_DECLSPEC_nothrow __attribute__((nothrow))
-#define UPCALL_DECLSPEC_selectany __attribute__((weak))
-#define UPCALL_DECLSPEC_thread __thread
-#define UPCALL_DECLSPEC_align(n) __attribute__((aligned(n)))
-#define UPCALL_DECLSPEC_deprecated(text) __attribute__((deprecated))
-#endif
 #define DECLSPEC_IMPORT
 #define DECLSPEC_NORETURN __attribute__((noreturn))
 #define DECLSPEC_ALIGN(n) __attribute__((aligned(n)))
-#define __forceinline __inline__ __attribute__((always_inline))
 #define FORCEINLINE __forceinline
 #define UNALIGNED
-
-#ifndef __int64
-#define __int8 char
-#define __int16 short
-#define __int32 int
-#define __int64 long long
-#endif
 
 #define VOID void
 typedef void *PVOID, *LPVOID;

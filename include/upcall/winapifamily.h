@@ -1,0 +1,15 @@
+/* Which calls a program may use: those of desktop programs. */
+#ifndef UPCALL_WINAPIFAMILY_H
+#define UPCALL_WINAPIFAMILY_H
+
+#define WINAPI_FAMILY_PC_APP 2
+#define WINAPI_FAMILY_DESKTOP_APP 100
+#ifndef WINAPI_FAMILY
+#define WINAPI_FAMILY WINAPI_FAMILY_DESKTOP_APP
+#endif
+
+#define WINAPI_PARTITION_DESKTOP (WINAPI_FAMILY == WINAPI_FAMILY_DESKTOP_APP)
+#define WINAPI_PARTITION_APP 1
+#define WINAPI_FAMILY_PARTITION(partition) (partition)
+
+#endif
