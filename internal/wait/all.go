@@ -40,26 +40,28 @@ func (w *Waiter) takeAll() (Result, bool) {
 	return Result{Reason: Signalled}, true
 }
 
-// completeAll wakes the waiter if it is armed and all its events are signalled.
-// The caller, a setter of one of them, holds commit.
-func (w *Waiter) completeAll() {
+// completeAll wakes the waiter if it is armed and all its events are signalled,
+// and reports whether it did. The caller, a setter of one of them, holds commit.
+func (w *Waiter) completeAll() bool {
 	nodes := w.nodes[:w.registered]
 	for i := range nodes {
 		if nodes[i].event.state.Load() != signalled {
-			return
+			return false
 		}
 	}
-	if w.wake(forEvents, wokenByEvent) {
-		w.useUp()
+	if !w.wake(forEvents, wokenByEvent) {
+		return false
 	}
+	w.useUp()
+	return true
 }
 
-// useUp resets the registered events that are auto-reset. The caller holds
-// commit.
+// useUp uses up the registered events, one that is there twice once if there is
+// no more of it. The caller holds commit.
 func (w *Waiter) useUp() {
 	for i := range w.nodes[:w.registered] {
-		if e := w.nodes[i].event; e.auto {
-			e.state.Store(unset)
+		if e := w.nodes[i].event; e.auto && e.state.Load() == signalled {
+			e.useUp()
 		}
 	}
 }

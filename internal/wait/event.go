@@ -1,5 +1,5 @@
-// Package wait holds event objects and the waiters that threads wait with, for
-// one event or up to [MaxEvents], any or all of them, with asynchronous
+// Package wait holds event objects and semaphores, and the waiters that threads
+// wait with, for one of them or up to [MaxEvents], any or all, with asynchronous
 // procedure calls (APCs) that run in alertable waits.
 //
 // An event is a word of state and a list of nodes, one for each waiter that is
@@ -38,14 +38,18 @@ const (
 	closed
 )
 
-// Event is an event object. The zero value is a manual-reset event, not
-// signalled. An event must not be copied after its first use.
+// Event is an event object, or a semaphore. The zero value is a manual-reset
+// event, not signalled. An event must not be copied after its first use.
 type Event struct {
 	// state may be read at any time. It changes under mu while all == 0 and
 	// under commit while all > 0; all changes under both.
 	state atomic.Uint32
-	auto  bool
-	all   int // nodes in the list that belong to waits for all events
+	auto  bool // a wait that it ends uses it up
+	all   int  // nodes in the list that belong to waits for all events
+
+	// A semaphore (limit > 0) is signalled while count > 0, which is guarded as
+	// state is.
+	count, limit int32
 
 	// mu guards the list and the registration fields of its nodes. Nothing is
 	// called under it; commit is taken before it.
@@ -99,8 +103,11 @@ func (e *Event) unlock(committing bool) {
 }
 
 // Set signals the event. It reports false, and does nothing, when the event is
-// closed.
+// closed, or is a semaphore.
 func (e *Event) Set() bool {
+	if e.limit > 0 {
+		return false
+	}
 	// An auto-reset event may be signalled only until the setter at work has
 	// found a waiter for it, so that this Set would be lost.
 	if e.auto || e.state.Load() != signalled {
@@ -126,32 +133,61 @@ func (e *Event) Set() bool {
 // all but the last, which it returns for the caller to release. The caller holds
 // the locks.
 func (e *Event) wakeWaiters() (last *Waiter) {
-	for n := e.head; n != nil; n = n.next {
-		if n.all {
-			n.waiter.completeAll()
-		} else if n.waiter.claim(forEvents, wokenByEvent+n.index) {
+	end := e.tail
+	for n := e.head; n != nil; {
+		this, next := n, n.next
+		if this == end {
+			next = nil
+		}
+		n = next
+		if this.all {
+			if !this.waiter.completeAll() {
+				continue
+			}
+		} else {
+			if !this.waiter.claim(forEvents, wokenByEvent+this.index) {
+				continue
+			}
 			if last != nil {
 				last.release()
 			}
-			last = n.waiter
-			if e.auto {
-				e.state.Store(unset)
-			}
+			last = this.waiter
+			e.useUp()
 		}
-		if e.auto && e.state.Load() == unset {
-			if n != e.tail { // the next Set is for another waiter
-				e.remove(n)
-				e.append(n)
-			}
-			return last
+		if !e.auto {
+			continue
+		}
+		if this != e.tail { // the next Set is for another waiter
+			e.remove(this)
+			e.append(this)
+		}
+		if e.state.Load() == unset {
+			break
 		}
 	}
 	return last
 }
 
+// useUp does to an event what the end of a wait by it does. The caller holds the
+// locks.
+func (e *Event) useUp() {
+	if e.limit > 0 {
+		e.count--
+		if e.count > 0 {
+			return
+		}
+	}
+	if e.auto {
+		e.state.Store(unset)
+	}
+}
+
 // Reset makes the event not signalled. It reports false when the event is
-// closed.
+// closed, or is a semaphore.
 func (e *Event) Reset() bool {
+	if e.limit > 0 {
+		return false
+	}
 	if s := e.state.Load(); s != signalled {
 		return s != closed
 	}
@@ -182,14 +218,15 @@ func (e *Event) Close() bool {
 	return true
 }
 
-// take uses up an auto-reset event. It reports false when somebody else did.
+// take uses up an auto-reset event, or one of a semaphore's count. It reports
+// false when somebody else did.
 func (e *Event) take() bool {
 	committing := e.lock()
 	defer e.unlock(committing)
 	if e.state.Load() != signalled {
 		return false
 	}
-	e.state.Store(unset)
+	e.useUp()
 	return true
 }
 

@@ -12,7 +12,7 @@ import (
 // went on had the right to, and nothing else has changed.
 type model struct {
 	real    []*Event
-	set     []bool
+	set     []int32 // how many waits it can end; 1 for an event that is set
 	closed  []bool
 	waiters []*modelWaiter
 }
@@ -59,21 +59,22 @@ func (m *model) satisfied(q *request) (Result, bool) {
 		if m.closed[e] {
 			return Result{Closed, i}, true
 		}
-		if m.set[e] && !q.all {
+		if m.set[e] > 0 && !q.all {
 			return Result{Signalled, i}, true
 		}
-		if !m.set[e] && q.all && !slices.ContainsFunc(q.events, func(e int) bool { return m.closed[e] }) {
+		if m.set[e] == 0 && q.all && !slices.ContainsFunc(q.events, func(e int) bool { return m.closed[e] }) {
 			return Result{}, false
 		}
 	}
 	return Result{}, q.all && len(q.events) > 0
 }
 
-// useUp resets the auto-reset events that a wait takes.
+// useUp resets the auto-reset events that a wait takes, and takes one of
+// semaphores.
 func (m *model) useUp(q *request, r Result) {
 	for i, e := range q.events {
 		if m.real[e].auto && (q.all || i == r.Index) {
-			m.set[e] = false
+			m.set[e]--
 		}
 	}
 }
@@ -97,7 +98,7 @@ func (m *model) settle(t *rapid.T) {
 					t.Fatalf("waiter %d for %+v woke without a reason: %+v", k, *q, r)
 				}
 				e := q.events[r.Index]
-				if r.Reason == Closed && !m.closed[e] || r.Reason == Signalled && !m.set[e] {
+				if r.Reason == Closed && !m.closed[e] || r.Reason == Signalled && m.set[e] == 0 {
 					t.Fatalf("waiter %d for %+v woke for the wrong event: %+v", k, *q, r)
 				}
 				if r.Reason == Signalled {
@@ -120,8 +121,8 @@ func (m *model) settle(t *rapid.T) {
 		}
 	}
 	for i, e := range m.real {
-		if e.Signalled() != (m.set[i] && !m.closed[i]) {
-			t.Fatalf("event %d: signalled %v, want %v", i, e.Signalled(), m.set[i])
+		if e.Signalled() != (m.set[i] > 0 && !m.closed[i]) {
+			t.Fatalf("event %d: signalled %v, want %d", i, e.Signalled(), m.set[i])
 		}
 	}
 }
@@ -162,17 +163,39 @@ func (m *model) wait(t *rapid.T, k int, q *request) {
 	}
 }
 
+// semaphoreLimit is the limit of the model's semaphores.
+const semaphoreLimit = 3
+
+// release adds n to a semaphore's count.
+func (m *model) release(t *rapid.T, i int, n int32) {
+	want := n > 0 && m.set[i]+n <= semaphoreLimit && !m.closed[i]
+	before := m.set[i]
+	if m.closed[i] {
+		before = -1
+	}
+	if previous, ok := m.real[i].Release(n); ok != want || previous != before {
+		t.Fatalf("Release(%d, %d): %d, %v, want %d, %v", i, n, previous, ok, before, want)
+	}
+	if want {
+		m.set[i] += n
+	}
+}
+
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{}
 		for range rapid.IntRange(1, 6).Draw(t, "events") {
-			e := NewEvent()
-			if rapid.Bool().Draw(t, "auto") {
+			e, count := NewEvent(), int32(0)
+			switch rapid.IntRange(0, 2).Draw(t, "kind") {
+			case 1:
 				e = NewAutoEvent()
+			case 2:
+				count = rapid.Int32Range(0, semaphoreLimit).Draw(t, "count")
+				e, _ = NewSemaphore(count, semaphoreLimit)
 			}
-			m.real = append(m.real, e)
+			m.real, m.set = append(m.real, e), append(m.set, count)
 		}
-		m.set, m.closed = make([]bool, len(m.real)), make([]bool, len(m.real))
+		m.closed = make([]bool, len(m.real))
 		for range rapid.IntRange(1, 4).Draw(t, "waiters") {
 			w := &modelWaiter{real: NewWaiter(), requests: make(chan request), results: make(chan Result, 1)}
 			m.waiters = append(m.waiters, w)
@@ -194,10 +217,16 @@ func TestModel(t *testing.T) {
 		serial := uintptr(0)
 		set := func(t *rapid.T) {
 			i := event.Draw(t, "event")
+			if m.real[i].IsSemaphore() {
+				m.release(t, i, rapid.Int32Range(0, semaphoreLimit+1).Draw(t, "n"))
+				return
+			}
 			if ok := m.real[i].Set(); ok == m.closed[i] {
 				t.Fatalf("Set(%d): %v", i, ok)
 			}
-			m.set[i] = !m.closed[i]
+			if !m.closed[i] {
+				m.set[i] = 1
+			}
 		}
 		start := func(t *rapid.T) {
 			k := waiter.Draw(t, "waiter")
@@ -220,10 +249,13 @@ func TestModel(t *testing.T) {
 			"wait": start, "wait again": start,
 			"reset": func(t *rapid.T) {
 				i := event.Draw(t, "event")
+				if m.real[i].IsSemaphore() {
+					t.Skip("a semaphore")
+				}
 				if ok := m.real[i].Reset(); ok == m.closed[i] {
 					t.Fatalf("Reset(%d): %v", i, ok)
 				}
-				m.set[i] = false
+				m.set[i] = 0
 			},
 			"close": func(t *rapid.T) {
 				if rapid.IntRange(0, 5).Draw(t, "rarely") > 0 {
@@ -233,7 +265,7 @@ func TestModel(t *testing.T) {
 				if ok := m.real[i].Close(); ok == m.closed[i] {
 					t.Fatalf("Close(%d): %v", i, ok)
 				}
-				m.set[i], m.closed[i] = false, true
+				m.set[i], m.closed[i] = 0, true
 			},
 			"queue": func(t *rapid.T) {
 				w := m.waiters[waiter.Draw(t, "waiter")]
