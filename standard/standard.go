@@ -5,6 +5,7 @@
 package standard
 
 import (
+	_ "upcall.dev/layer/filter"
 	_ "upcall.dev/layer/shape"
 	_ "upcall.dev/layer/trace"
 	_ "upcall.dev/namespace/dns"

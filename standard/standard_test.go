@@ -15,7 +15,7 @@ func TestStandardSet(t *testing.T) {
 	for _, d := range spi.Drivers() {
 		names = append(names, d.Name)
 	}
-	if want := []string{"kernel", "memory", "shape", "trace"}; !slices.Equal(names, want) {
+	if want := []string{"filter", "kernel", "memory", "shape", "trace"}; !slices.Equal(names, want) {
 		t.Fatalf("registered %v, want %v", names, want)
 	}
 }

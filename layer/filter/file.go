@@ -2,6 +2,7 @@ package filter
 
 import (
 	"bytes"
+	"encoding"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -38,9 +39,18 @@ type ruleTable struct {
 	Via       any                 `toml:"via"`
 }
 
-// list is an array. Its elements are read one by one, so that a mistake is told
-// with its line.
+// list is an array, or one value. Elements are read one by one, so that a mistake
+// is told with its line.
 type list[T any] []T
+
+func (l *list[T]) UnmarshalText(text []byte) error {
+	var one T
+	if err := any(&one).(encoding.TextUnmarshaler).UnmarshalText(text); err != nil {
+		return err
+	}
+	*l = append(*l, one)
+	return nil
+}
 
 // choice is allow or deny.
 type choice action
