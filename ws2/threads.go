@@ -81,7 +81,7 @@ func (d *DLL) bindThread(locked bool) *Thread {
 		t.binds = append(t.binds, locked)
 		return t
 	}
-	t := &Thread{dll: d, bound: true, binds: []bool{locked}, osID: osID, waiter: wait.NewWaiter()}
+	t := &Thread{dll: d, bound: true, binds: []bool{locked}, osID: osID, waiter: wait.NewThreadWaiter()}
 	t.id.ThreadHandle, _ = d.threads.ids.Insert(&threadRef{thread: t, own: true}, 0)
 	d.threads.bound.Store(osID, t)
 	return t

@@ -7,7 +7,7 @@ func (w *Waiter) tryAll(events []*Event) (Result, bool) {
 		if e == nil {
 			return Result{Closed, i}, true
 		}
-		switch e.state.Load() {
+		switch e.word.state() {
 		case closed:
 			return Result{Closed, i}, true
 		case unset:
@@ -29,7 +29,7 @@ func (w *Waiter) tryAll(events []*Event) (Result, bool) {
 func (w *Waiter) takeAll() (Result, bool) {
 	nodes := w.nodes[:w.registered]
 	for i := range nodes {
-		switch nodes[i].event.state.Load() {
+		switch nodes[i].event.word.state() {
 		case closed:
 			return Result{Closed, i}, true
 		case unset:
@@ -45,7 +45,7 @@ func (w *Waiter) takeAll() (Result, bool) {
 func (w *Waiter) completeAll() bool {
 	nodes := w.nodes[:w.registered]
 	for i := range nodes {
-		if nodes[i].event.state.Load() != signalled {
+		if nodes[i].event.word.state() != signalled {
 			return false
 		}
 	}
@@ -60,7 +60,7 @@ func (w *Waiter) completeAll() bool {
 // no more of it. The caller holds commit.
 func (w *Waiter) useUp() {
 	for i := range w.nodes[:w.registered] {
-		if e := w.nodes[i].event; e.auto && e.state.Load() == signalled {
+		if e := w.nodes[i].event; e.auto && e.word.state() == signalled {
 			e.useUp()
 		}
 	}

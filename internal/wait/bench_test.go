@@ -2,6 +2,7 @@ package wait
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -63,6 +64,38 @@ func BenchmarkWaitAny64Signalled(b *testing.B) {
 					b.Fatal("not signalled")
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkWakeLockedThreads is a round trip between two goroutines that are
+// locked to their threads, two wakes.
+func BenchmarkWakeLockedThreads(b *testing.B) {
+	for _, kind := range []struct {
+		name      string
+		newWaiter func() *Waiter
+	}{{"parked", NewWaiter}, {"in the kernel", NewThreadWaiter}} {
+		b.Run(kind.name, func(b *testing.B) {
+			there, back := []*Event{NewAutoEvent()}, []*Event{NewAutoEvent()}
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				runtime.LockOSThread()
+				w := kind.newWaiter()
+				defer w.Close()
+				for w.Wait(there, false, Infinite, true).Reason == Signalled {
+					back[0].Set()
+				}
+			})
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			w := kind.newWaiter()
+			defer w.Close()
+			for b.Loop() {
+				there[0].Set()
+				w.Wait(back, false, Infinite, true)
+			}
+			there[0].Close()
+			wg.Wait()
 		})
 	}
 }

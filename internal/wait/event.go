@@ -2,8 +2,8 @@
 // wait with, for one of them or up to [MaxEvents], any or all, with asynchronous
 // procedure calls (APCs) that run in alertable waits.
 //
-// An event is a word of state and a list of nodes, one for each waiter that is
-// interested. A [Waiter] belongs to one thread and has a word too: idle, armed
+// An event is a word of state (state.go) and a list of nodes, one for each waiter
+// that is interested. A [Waiter] belongs to one thread and has a word too: idle, armed
 // (the thread is about to sleep or sleeps), or the reason why it was woken,
 // which one waker stores by compare-and-swap.
 //
@@ -31,21 +31,14 @@ import (
 // waiters that wait for all of their events. It is taken before Event.mu.
 var commit sync.Mutex
 
-// States of an event.
-const (
-	unset uint32 = iota
-	signalled
-	closed
-)
-
-// Event is an event object, or a semaphore. The zero value is a manual-reset
-// event, not signalled. An event must not be copied after its first use.
+// Event is an event object, or a semaphore. Make one with [NewEvent] or its like.
 type Event struct {
-	// state may be read at any time. It changes under mu while all == 0 and
-	// under commit while all > 0; all changes under both.
-	state atomic.Uint32
-	auto  bool // a wait that it ends uses it up
-	all   int  // nodes in the list that belong to waits for all events
+	// word is the state. While it is not busy it may change at any time,
+	// without a lock; else it changes under mu while all == 0, under commit
+	// while all > 0. all changes under both.
+	word word
+	auto bool // a wait that it ends uses it up
+	all  int  // nodes in the list that belong to waits for all events
 
 	// A semaphore (limit > 0) is signalled while count > 0, which is guarded as
 	// state is.
@@ -71,17 +64,41 @@ type node struct {
 
 // NewEvent returns a manual-reset event, not signalled. It stays signalled from
 // Set to Reset and releases every waiter.
-func NewEvent() *Event { return new(Event) }
+func NewEvent() *Event { return newEvent(unset) }
+
+func newEvent(flags uintptr) *Event {
+	e := new(Event)
+	e.word.own.Store(flags)
+	e.word.at = &e.word.own
+	return e
+}
 
 // NewAutoEvent returns an auto-reset event, not signalled. Each Set releases
 // one waiter, in the order of their first wait for the event and by turns;
 // without one the event stays signalled for the next.
-func NewAutoEvent() *Event { return &Event{auto: true} }
+func NewAutoEvent() *Event {
+	e := newEvent(busy)
+	e.auto = true
+	return e
+}
 
 // NewNotifyEvent returns a manual-reset event that calls notify after each
 // successful Set, set already or not, on the goroutine of the setter. notify
 // must not block. One that a Set has begun may still run when Close returns.
-func NewNotifyEvent(notify func()) *Event { return &Event{notify: notify} }
+func NewNotifyEvent(notify func()) *Event {
+	e := newEvent(busy)
+	e.notify = notify
+	return e
+}
+
+// Share moves the event's state to a word that others may read and, while it is
+// not busy, change too: see [QuietUnset]. Its upper half becomes tag's, whose
+// lower half is zero; once it has another one the word belongs to something
+// else, and the event counts as closed. Share comes before the event's first use.
+func (e *Event) Share(at *atomic.Uintptr, tag uintptr) {
+	at.Store(tag | e.word.own.Load())
+	e.word.at, e.word.tag = at, tag
+}
 
 // lock takes the locks under which the event's state may change.
 func (e *Event) lock() (committing bool) {
@@ -110,13 +127,13 @@ func (e *Event) Set() bool {
 	}
 	// An auto-reset event may be signalled only until the setter at work has
 	// found a waiter for it, so that this Set would be lost.
-	if e.auto || e.state.Load() != signalled {
+	if e.auto || e.word.state() != signalled && !e.word.change(unset, signalled) {
 		committing := e.lock()
-		if e.state.Load() == closed {
+		if e.word.state() == closed {
 			e.unlock(committing)
 			return false
 		}
-		e.state.Store(signalled)
+		e.word.set(signalled)
 		last := e.wakeWaiters()
 		e.unlock(committing)
 		if last != nil {
@@ -161,7 +178,7 @@ func (e *Event) wakeWaiters() (last *Waiter) {
 			e.remove(this)
 			e.append(this)
 		}
-		if e.state.Load() == unset {
+		if e.word.state() == unset {
 			break
 		}
 	}
@@ -178,7 +195,7 @@ func (e *Event) useUp() {
 		}
 	}
 	if e.auto {
-		e.state.Store(unset)
+		e.word.set(unset)
 	}
 }
 
@@ -188,30 +205,34 @@ func (e *Event) Reset() bool {
 	if e.limit > 0 {
 		return false
 	}
-	if s := e.state.Load(); s != signalled {
+	if s := e.word.state(); s != signalled {
 		return s != closed
 	}
+	if e.word.change(signalled, unset) {
+		return true
+	}
 	committing := e.lock()
-	open := e.state.Load() != closed
+	open := e.word.state() != closed
 	if open {
-		e.state.Store(unset)
+		e.word.set(unset)
 	}
 	e.unlock(committing)
 	return open
 }
 
 // Signalled reports whether the event is signalled and not closed.
-func (e *Event) Signalled() bool { return e.state.Load() == signalled }
+func (e *Event) Signalled() bool { return e.word.state() == signalled }
 
 // Close ends the event: waiters wake with [Closed], and the other methods fail
 // from now on. It reports false when the event was closed before.
 func (e *Event) Close() bool {
 	committing := e.lock()
 	defer e.unlock(committing)
-	if e.state.Load() == closed {
+	if e.word.state() == closed {
 		return false
 	}
-	e.state.Store(closed)
+	e.word.mark(busy)
+	e.word.set(closed)
 	for n := e.head; n != nil; n = n.next {
 		n.waiter.wake(forEvents, wokenByClose+n.index)
 	}
@@ -223,7 +244,7 @@ func (e *Event) Close() bool {
 func (e *Event) take() bool {
 	committing := e.lock()
 	defer e.unlock(committing)
-	if e.state.Load() != signalled {
+	if e.word.state() != signalled {
 		return false
 	}
 	e.useUp()
@@ -238,6 +259,7 @@ func (e *Event) link(n *node, all bool) {
 	if all {
 		e.all++
 	}
+	e.word.mark(busy)
 	e.append(n)
 }
 
@@ -251,6 +273,9 @@ func (e *Event) unlink(n *node) {
 		e.all--
 	}
 	e.remove(n)
+	if e.head == nil && !e.auto && e.notify == nil {
+		e.word.unmark(busy)
+	}
 }
 
 func (e *Event) append(n *node) {

@@ -16,7 +16,7 @@ func TestSignalledForAMoment(t *testing.T) {
 	defer w.Close()
 	w.register(list, false)
 	list[0].mu.Lock()
-	list[0].state.Store(signalled)
+	list[0].word.set(signalled)
 	took := make(chan bool)
 	go func() {
 		_, ok := w.arm(list, forEvents)
@@ -25,7 +25,7 @@ func TestSignalledForAMoment(t *testing.T) {
 	for range 1000 {
 		runtime.Gosched()
 	}
-	list[0].state.Store(unset)
+	list[0].word.set(unset)
 	list[0].mu.Unlock()
 	if <-took || w.word.Load() != forEvents {
 		t.Error("the waiter took an event that was not left for it")
@@ -74,7 +74,7 @@ func TestResetBehindASetUnderWay(t *testing.T) {
 	defer w.Close()
 	w.register(list, false)
 	e.mu.Lock()
-	e.state.Store(signalled)
+	e.word.set(signalled)
 	var again atomic.Bool
 	result := make(chan Result)
 	go func() {
@@ -155,11 +155,11 @@ func TestStatesStandStillUnderCommit(t *testing.T) {
 		func() { For(list[2:3], false, 0) },
 		func() { list[3].Close() },
 	}
-	before, after := [4]uint32{unset, signalled, signalled, unset}, [4]uint32{signalled, unset, unset, closed}
-	check := func(want [4]uint32) {
+	before, after := [4]uintptr{unset, signalled, signalled, unset}, [4]uintptr{signalled, unset, unset, closed}
+	check := func(want [4]uintptr) {
 		t.Helper()
 		for i, e := range list {
-			if got := e.state.Load(); got != want[i] {
+			if got := e.word.state(); got != want[i] {
 				t.Errorf("event %d: state %d, want %d", i, got, want[i])
 			}
 		}

@@ -197,7 +197,11 @@ func TestModel(t *testing.T) {
 		}
 		m.closed = make([]bool, len(m.real))
 		for range rapid.IntRange(1, 4).Draw(t, "waiters") {
-			w := &modelWaiter{real: NewWaiter(), requests: make(chan request), results: make(chan Result, 1)}
+			real := NewWaiter()
+			if rapid.Bool().Draw(t, "sleeps in the kernel") {
+				real = NewThreadWaiter()
+			}
+			w := &modelWaiter{real: real, requests: make(chan request), results: make(chan Result, 1)}
 			m.waiters = append(m.waiters, w)
 			go w.serve(m.real)
 		}

@@ -8,9 +8,10 @@ func NewSemaphore(count, limit int32) (e *Event, ok bool) {
 	if count < 0 || limit <= 0 || count > limit {
 		return nil, false
 	}
-	e = &Event{auto: true, count: count, limit: limit}
+	e = NewAutoEvent()
+	e.count, e.limit = count, limit
 	if count > 0 {
-		e.state.Store(signalled)
+		e.word.set(signalled)
 	}
 	return e, true
 }
@@ -28,7 +29,7 @@ func (e *Event) Release(n int32) (previous int32, ok bool) {
 	}
 	committing := e.lock()
 	previous = e.count
-	if e.state.Load() == closed {
+	if e.word.state() == closed {
 		e.unlock(committing)
 		return -1, false
 	}
@@ -37,7 +38,7 @@ func (e *Event) Release(n int32) (previous int32, ok bool) {
 		return previous, false
 	}
 	e.count += n
-	e.state.Store(signalled)
+	e.word.set(signalled)
 	last := e.wakeWaiters()
 	e.unlock(committing)
 	if last != nil {

@@ -48,8 +48,10 @@ type Waiter struct {
 	word atomic.Uint32
 
 	// token carries one value for each transition of word from armed to woken;
-	// the waiter receives it before it goes on.
-	token chan struct{}
+	// the waiter receives it before it goes on. It is nil for a waiter that
+	// sleeps in the kernel, on word itself; asleep is true around that.
+	token  chan struct{}
+	asleep atomic.Bool
 
 	// nodes[:registered] are in the lists of the latest wait's events. They are
 	// made at the first wait that has to sleep. Other threads look at them, and
@@ -63,7 +65,8 @@ type Waiter struct {
 	notify atomic.Pointer[func()]
 }
 
-// NewWaiter returns a waiter that is registered with no event.
+// NewWaiter returns a waiter that is registered with no event. A goroutine that
+// waits with it is parked.
 func NewWaiter() *Waiter { return &Waiter{token: make(chan struct{}, 1)} }
 
 // Wait waits until any event, or all events at one moment, are signalled, the
@@ -111,7 +114,12 @@ func (w *Waiter) Sleep(timeout time.Duration, alertable bool) Result {
 // the events.
 func (w *Waiter) sleep(events []*Event, timeout time.Duration, alertable bool) Result {
 	var expired <-chan time.Time
-	if timeout > 0 {
+	var deadline time.Time
+	switch {
+	case timeout < 0:
+	case w.token == nil:
+		deadline = time.Now().Add(timeout)
+	default:
 		expired = w.startTimer(timeout)
 		defer w.timer.Stop()
 	}
@@ -133,8 +141,15 @@ func (w *Waiter) sleep(events []*Event, timeout time.Duration, alertable bool) R
 			if woken == idle {
 				woken = wokenByAPC
 			}
-		} else if woken = w.park(armed, expired); woken == idle {
-			return Result{Reason: TimedOut}
+		} else {
+			if w.token == nil {
+				woken = w.parkInKernel(armed, deadline)
+			} else {
+				woken = w.park(armed, expired)
+			}
+			if woken == idle {
+				return Result{Reason: TimedOut}
+			}
 		}
 		if woken >= wokenByEvent {
 			return eventResult(woken)
@@ -163,7 +178,7 @@ func (w *Waiter) arm(events []*Event, armed uint32) (Result, bool) {
 		w.word.Store(armed)
 		i, state := 0, unset
 		for ; i < len(events); i++ {
-			if state = events[i].state.Load(); state != unset {
+			if state = events[i].word.state(); state != unset {
 				break
 			}
 		}
@@ -206,7 +221,14 @@ func (w *Waiter) claim(mask, woken uint32) bool {
 	return armed&mask != 0 && armed < wokenByAPC && w.word.CompareAndSwap(armed, woken)
 }
 
-func (w *Waiter) release() { w.token <- struct{}{} }
+// release lets a waiter that was claimed go on.
+func (w *Waiter) release() {
+	if w.token == nil {
+		w.releaseInKernel()
+	} else {
+		w.token <- struct{}{}
+	}
+}
 
 // park sleeps until the waiter is woken or the timer expires, and returns the
 // reason, idle for the timer.
@@ -229,7 +251,9 @@ func (w *Waiter) disarm(armed uint32) (woken uint32) {
 	if w.word.CompareAndSwap(armed, idle) {
 		return idle
 	}
-	<-w.token
+	if w.token != nil {
+		<-w.token
+	}
 	return w.word.Load()
 }
 
@@ -249,9 +273,10 @@ func first(events []*Event) (Result, bool) {
 		if e == nil {
 			return Result{Closed, i}, true
 		}
-		if s := e.state.Load(); s == unset {
+		if e.word.isUnset() {
 			continue
-		} else if s == closed {
+		}
+		if e.word.state() == closed {
 			return Result{Closed, i}, true
 		}
 		if !e.auto || e.take() {
