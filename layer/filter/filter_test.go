@@ -39,7 +39,7 @@ func each(t *testing.T, o spi.Options, test func(t *testing.T, dll *ws2.DLL, thr
 					all[name] = value
 				}
 			}
-			dll, thread := layertest.Start(t, k.base, catalog.Layer{Name: "filter", Options: all})
+			dll, thread := layertest.Start(t, k.base, filtering(all))
 			test(t, dll, thread)
 		})
 	}
@@ -54,6 +54,8 @@ func rules(t testing.TB, text string) string {
 	}
 	return path
 }
+
+func filtering(o spi.Options) catalog.Layer { return catalog.Layer{Name: "filter", Options: o} }
 
 func address(text string) []byte { return spi.SockaddrFrom(netip.MustParseAddrPort(text)) }
 
