@@ -23,6 +23,11 @@
 
 #define _snprintf snprintf
 #define _vsnprintf vsnprintf
+#define _vscprintf(format, arguments) vsnprintf(NULL, 0, format, arguments)
+#define _scprintf(...) snprintf(NULL, 0, __VA_ARGS__)
+#define _flushall() fflush(NULL)
+#define gmtime_s(to, from) (gmtime_r((from), (to)) == NULL)
+#define localtime_s(to, from) (localtime_r((from), (to)) == NULL)
 #define _fileno fileno
 #define _fdopen fdopen
 #define _popen popen
