@@ -23,3 +23,15 @@ int WSAAPI recv(SOCKET s, char *buf, int len, int flags)
 	ALIVE(SOCKET_ERROR);
 	return counted(goRecv(self(), s, buf, len, flags));
 }
+
+int WSAAPI sendto(SOCKET s, const char *buf, int len, int flags, const struct sockaddr *to, int to_length)
+{
+	ALIVE(SOCKET_ERROR);
+	return counted(goSendTo(self(), s, (void *)buf, len, flags, (void *)to, to_length));
+}
+
+int WSAAPI recvfrom(SOCKET s, char *buf, int len, int flags, struct sockaddr *from, int *from_length)
+{
+	ALIVE(SOCKET_ERROR);
+	return counted(goRecvFrom(self(), s, buf, len, flags, from, from_length));
+}

@@ -46,4 +46,22 @@ func memory[L int32 | uint32](p unsafe.Pointer, length L) []byte {
 	return unsafe.Slice((*byte)(p), int(length))
 }
 
+// counted returns the memory at p whose length is *n, nil if either is nil.
+func counted(p unsafe.Pointer, n *int32) []byte {
+	if n == nil {
+		return nil
+	}
+	return memory(p, *n)
+}
+
+// address returns where to store an address whose room is *length: nothing and
+// nil unless both are given.
+func address(p, length unsafe.Pointer) ([]byte, *int32) {
+	if p == nil || length == nil {
+		return nil, nil
+	}
+	n := (*int32)(length)
+	return memory(p, *n), n
+}
+
 func socket(s uint64) spi.Socket { return spi.Socket(s) }

@@ -1,0 +1,67 @@
+package ctest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const patience = time.Minute
+
+func TestEcho(t *testing.T) {
+	program := Compile(t, nil, "testdata/echo.c")
+	for _, c := range Chains() {
+		t.Run(c.Name, func(t *testing.T) {
+			r := Run(t, program, nil, c.Write(t), patience)
+			r.OK(t)
+			if r.Stdout != "1048576 bytes\n" {
+				t.Errorf("the program says %q", r.Stdout)
+			}
+		})
+	}
+}
+
+func source(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "program.c")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestResultTellsHowAProgramEnded(t *testing.T) {
+	program := Compile(t, nil, source(t, `
+#include "check.h"
+int main(int n, char **args)
+{
+	switch (*args[1]) {
+	case 'c': EQUAL(1, 2); break;
+	case 'f': FAILS(closesocket(1), WSAEINTR); break;
+	case 'a': abort();
+	case 'h': for (;;) sleep(1);
+	}
+	return 3;
+}
+`))
+	catalog := Named(t, "kernel").Write(t)
+	run := func(what string, limit time.Duration) Result { return Run(t, program, []string{what}, catalog, limit) }
+	if r := run("exit", patience); r.Code != 3 || r.Late || r.Signal != 0 {
+		t.Errorf("exit: %+v", r)
+	}
+	if r := run("abort", patience); r.Signal != syscall.SIGABRT {
+		t.Errorf("abort: %+v", r)
+	}
+	if r := run("hang", 100*time.Millisecond); !r.Late {
+		t.Errorf("hang: %+v", r)
+	}
+	if r := run("check", patience); r.Code != 1 || !strings.Contains(r.Stderr, "1 == 2: 1 and 2") {
+		t.Errorf("check: %+v", r)
+	}
+	if r := run("fails", patience); r.Code != 1 || !strings.Contains(r.Stderr, "10093") {
+		t.Errorf("fails: %+v", r)
+	}
+}
