@@ -25,10 +25,12 @@ const NoErrorCode Errno = -1
 const (
 	WSA_INVALID_HANDLE         Errno = 6
 	WSA_NOT_ENOUGH_MEMORY      Errno = 8
+	ERROR_GEN_FAILURE          Errno = 31
 	ERROR_HANDLE_EOF           Errno = 38
 	WSA_INVALID_PARAMETER      Errno = 87
 	WAIT_IO_COMPLETION         Errno = 192
 	WAIT_TIMEOUT               Errno = 258
+	ERROR_TOO_MANY_POSTS       Errno = 298
 	ERROR_ABANDONED_WAIT_0     Errno = 735
 	WSA_OPERATION_ABORTED      Errno = 995
 	WSA_IO_INCOMPLETE          Errno = 996
@@ -134,10 +136,12 @@ var errnoTable = map[Errno]errnoText{
 	ERROR_CALL_NOT_IMPLEMENTED: {"ERROR_CALL_NOT_IMPLEMENTED", "the call is not implemented"},
 	WSA_INVALID_HANDLE:         {"WSA_INVALID_HANDLE", "the handle is not valid"},
 	WSA_NOT_ENOUGH_MEMORY:      {"WSA_NOT_ENOUGH_MEMORY", "not enough memory"},
+	ERROR_GEN_FAILURE:          {"ERROR_GEN_FAILURE", "the thread has ended"},
 	ERROR_HANDLE_EOF:           {"ERROR_HANDLE_EOF", "the file ends before what is to be sent of it"},
 	WSA_INVALID_PARAMETER:      {"WSA_INVALID_PARAMETER", "a parameter is not valid"},
 	WAIT_IO_COMPLETION:         {"WAIT_IO_COMPLETION", "asynchronous procedure calls ran"},
 	WAIT_TIMEOUT:               {"WAIT_TIMEOUT", "the time for the wait has passed"},
+	ERROR_TOO_MANY_POSTS:       {"ERROR_TOO_MANY_POSTS", "the semaphore's count would be above its maximum"},
 	ERROR_ABANDONED_WAIT_0:     {"ERROR_ABANDONED_WAIT_0", "the completion port was closed"},
 	WSA_OPERATION_ABORTED:      {"WSA_OPERATION_ABORTED", "the overlapped operation was aborted"},
 	WSA_IO_INCOMPLETE:          {"WSA_IO_INCOMPLETE", "the overlapped operation has not completed yet"},

@@ -64,7 +64,8 @@ func (t *Thread) WSAResetEvent(ev spi.Event) error {
 	return t.result(t.dll.wpuResetEvent(ev))
 }
 
-// WSAWaitForMultipleEvents waits for any of the events, or all of them, and
+// WSAWaitForMultipleEvents waits for any of the events, or all of them, or
+// semaphores or threads, and
 // returns WSA_WAIT_EVENT_0 plus the lowest index that is signalled (0 for all),
 // WSA_WAIT_TIMEOUT, or, if alertable, WSA_WAIT_IO_COMPLETION when APCs ran
 // instead. With an error the value is WSA_WAIT_FAILED: WSA_INVALID_PARAMETER (no
@@ -106,10 +107,15 @@ func (t *Thread) WSAWaitForMultipleEvents(events []spi.Event, all bool, millisec
 	return code, nil
 }
 
-// findEvents looks up every handle, and reports false when one is no event.
+// findEvents looks up every handle, and reports false when one is neither an
+// event or semaphore nor a thread.
 func (d *DLL) findEvents(events []spi.Event, objects []*wait.Event) bool {
 	for i, ev := range events {
-		if objects[i] = d.event(ev); objects[i] == nil {
+		objects[i] = d.event(ev)
+		if objects[i] == nil {
+			objects[i] = d.threadEnd(ev)
+		}
+		if objects[i] == nil {
 			return false
 		}
 	}

@@ -38,6 +38,11 @@ type Thread struct {
 	scratch      scratch
 	scratchInUse bool
 	overlaps     bool // it has started an overlapped operation
+
+	// Its end, for the handles of OpenThread: nil before the first of them, and
+	// the exit code. Anybody may look.
+	ended    atomic.Pointer[wait.Event]
+	exitCode atomic.Uint32
 }
 
 // threadTable knows the bound threads.
@@ -48,7 +53,7 @@ type threadTable struct {
 }
 
 // threadRef is one id of a thread: its own, which providers get with every
-// call, or one that WPUOpenCurrentThread made.
+// call, or one that WPUOpenCurrentThread or OpenThread made.
 type threadRef struct {
 	thread *Thread
 	own    bool
@@ -112,6 +117,9 @@ func (t *Thread) Unbind() {
 			t.queue.Close()
 		}
 		t.setHook(nil)
+		if ended := t.ended.Load(); ended != nil {
+			ended.Set()
+		}
 	}
 	if locked {
 		runtime.UnlockOSThread()
