@@ -43,6 +43,9 @@ func TestLayouts(t *testing.T) {
 		{CmsgHdr{}, 16, 8, []field{{"Len", 0}, {"Level", 8}, {"Type", 12}}},
 		{PollFD{}, 16, 8, []field{{"FD", 0}, {"Events", 8}, {"Revents", 10}}},
 		{TransmitFileBuffers{}, 32, 8, []field{{"Head", 0}, {"HeadLength", 8}, {"Tail", 16}, {"TailLength", 24}}},
+		{SockNotifyRegistration{}, 24, 8, []field{
+			{"Socket", 0}, {"CompletionKey", 8}, {"EventFilter", 16}, {"Operation", 18}, {"TriggerFlags", 19}, {"RegistrationResult", 20},
+		}},
 		{QuerySet{}, 120, 8, []field{
 			{"Size", 0}, {"ServiceInstanceName", 8}, {"ServiceClassID", 16}, {"Version", 24}, {"Comment", 32},
 			{"NameSpace", 40}, {"NSProviderID", 48}, {"Context", 56}, {"NumberOfProtocols", 64}, {"Protocols", 72},

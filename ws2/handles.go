@@ -3,6 +3,7 @@ package ws2
 import (
 	"sync/atomic"
 
+	"upcall.dev/internal/port"
 	"upcall.dev/internal/slot"
 	"upcall.dev/spi"
 )
@@ -33,6 +34,7 @@ type socket struct {
 	modes    atomic.Uint32               // of SetFileCompletionNotificationModes
 	port     atomic.Pointer[association] // nil when it is attached to none
 	lane     atomic.Pointer[lane]        // where a layer wants the packets, nil for none
+	notify   atomic.Pointer[port.Registration]
 }
 
 // handleTable finds the socket of a handle. An IFS handle is a file descriptor
@@ -74,11 +76,13 @@ func (h *handleTable) register(s spi.Socket, e *entry) spi.Errno {
 	return 0
 }
 
-// inherit takes over where the packets of another record of the same socket go.
+// inherit takes over where the packets of another record of the same socket go,
+// and its registration for notifications.
 func (s *socket) inherit(old *socket) {
 	s.modes.Store(old.modes.Load())
 	s.port.Store(old.port.Load())
 	s.lane.Store(old.lane.Load())
+	s.notify.Store(old.notify.Load())
 }
 
 // drop forgets a handle that the client has closed, unless it is a new socket's

@@ -29,6 +29,10 @@ const (
 
 type portTable struct {
 	objects *slot.Table[port.Port]
+
+	// registering guards the changes of sockets' registrations. Locks of ports
+	// are taken under it.
+	registering sync.Mutex
 }
 
 func (p *portTable) init() { p.objects = slot.New[port.Port](kindPort) }
@@ -210,6 +214,12 @@ func (t *Thread) GetQueuedCompletionStatusEx(p Port, entries []Packet, milliseco
 	if object == nil {
 		return 0, t.fail(spi.WSA_INVALID_HANDLE)
 	}
+	n, e := t.dequeue(object, entries, milliseconds, alertable)
+	return n, t.result(e)
+}
+
+// dequeue is GetQueuedCompletionStatusEx once the port is known.
+func (t *Thread) dequeue(object *port.Port, entries []Packet, milliseconds uint32, alertable bool) (int, spi.Errno) {
 	room := &t.room
 	if !t.bound {
 		room = rooms.Get().(*[]port.Packet)
@@ -230,15 +240,15 @@ func (t *Thread) GetQueuedCompletionStatusEx(p Port, entries []Packet, milliseco
 	switch result {
 	case port.OK:
 	case port.Interrupted:
-		return 0, t.fail(spi.WAIT_IO_COMPLETION)
+		return 0, spi.WAIT_IO_COMPLETION
 	default:
-		return 0, t.fail(portCode(result))
+		return 0, portCode(result)
 	}
 	for i := range packets[:n] {
 		entries[i] = clientPacket(&packets[i])
 	}
 	clear(packets[:n])
-	return n, nil
+	return n, 0
 }
 
 // getAlertably is port.GetMany in an alertable wait: the result is

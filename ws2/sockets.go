@@ -208,6 +208,7 @@ func (t *Thread) CloseSocket(s spi.Socket) error {
 	}
 	sock.state.Store(closed)
 	t.dll.handles.drop(s, sock)
+	t.dll.ports.forget(sock)
 	return nil
 }
 

@@ -106,6 +106,10 @@ func (po *poller) proceed(room int) {
 		if w == nil { // the call to the leader, or a watch that has ended
 			continue
 		}
+		if notes, ok := w.target.(*notifier); ok {
+			po.ready = notes.harvest(po.ready)
+			continue
+		}
 		po.done = w.target.Ready(events, po.done[:0])
 		for _, c := range po.done {
 			po.ready = append(po.ready, Packet{Overlapped: c.Overlapped, Key: w.key, Lane: w.lane, Bytes: c.Transferred, Status: c.Status})
@@ -138,6 +142,11 @@ func (po *poller) forget() {
 func (p *Port) Watch(fd uintptr, target spi.PortTarget, key uintptr, lane *Lane) (id uintptr, code spi.Errno) {
 	p.ctl.Lock()
 	defer p.ctl.Unlock()
+	return p.watch(fd, target, key, lane)
+}
+
+// watch is Watch for a caller that holds ctl.
+func (p *Port) watch(fd uintptr, target spi.PortTarget, key uintptr, lane *Lane) (id uintptr, code spi.Errno) {
 	if p.refuses {
 		return 0, spi.WSA_INVALID_HANDLE
 	}

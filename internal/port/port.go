@@ -52,6 +52,10 @@ type Packet struct {
 // one calls Complete, with no lock held, and goes on to the next packet.
 type Lane struct {
 	Complete func(spi.Completion)
+
+	// deliver, in place of Complete, makes the packet one that requests return,
+	// or reports false if there is nothing to return any more. It does not block.
+	deliver func(*Packet) bool
 }
 
 // Run runs a lane packet.
@@ -84,6 +88,7 @@ type Port struct {
 	// of poller. Nothing is called under it but mu taken.
 	ctl     sync.Mutex
 	refuses bool // no more watches
+	notes   *notifier
 
 	// mu guards the rest, and the fields of the workers that belong to the
 	// port. Nothing is called under it. It is taken while no other port's is
@@ -132,7 +137,7 @@ func (p *Port) Post(packet Packet) bool {
 
 // lose gives a packet that nobody will take to stray if it is a lane's.
 func (p *Port) lose(packet Packet) {
-	if packet.Lane != nil {
+	if packet.Lane != nil && packet.Lane.Complete != nil {
 		p.stray(packet)
 	}
 }
@@ -229,13 +234,22 @@ func (p *Port) runLanes(packets []Packet) int {
 	if first == len(packets) {
 		return first
 	}
-	p.lanes.Add(1)
-	defer p.lanes.Add(-1)
+	running := false
 	n := first
 	for i := first; i < len(packets); i++ {
-		if packets[i].Lane != nil {
+		if lane := packets[i].Lane; lane != nil && lane.deliver == nil {
+			if !running {
+				running = true
+				p.lanes.Add(1)
+				defer p.lanes.Add(-1)
+			}
 			packets[i].Run()
 			continue
+		} else if lane != nil {
+			packets[i].Lane = nil
+			if !lane.deliver(&packets[i]) {
+				continue
+			}
 		}
 		packets[n] = packets[i]
 		n++

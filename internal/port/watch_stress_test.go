@@ -117,7 +117,7 @@ func storm(t *testing.T, concurrency int) {
 			}
 		}
 	}
-	lane := &Lane{func(spi.Completion) { count(&laned, 1) }}
+	lane := &Lane{Complete: func(spi.Completion) { count(&laned, 1) }}
 	var working sync.WaitGroup
 	for k := range workers {
 		working.Go(func() {
@@ -231,7 +231,7 @@ func TestCloseAgainstEverything(t *testing.T) {
 		var strayed atomic.Int64
 		p := New(1+i%2, func(Packet) { strayed.Add(1) })
 		var ran, sent atomic.Int64
-		lane := &Lane{func(spi.Completion) { ran.Add(1) }}
+		lane := &Lane{Complete: func(spi.Completion) { ran.Add(1) }}
 		e := newPipe(t)
 		if i%3 > 0 {
 			e.watch(p, 1, nil)

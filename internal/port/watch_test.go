@@ -461,7 +461,7 @@ func TestLanes(t *testing.T) {
 	var strayed []uint32
 	p := New(1, func(packet Packet) { strayed = append(strayed, packet.Bytes); packet.Run() })
 	var ran []uint32
-	lane := &Lane{func(c spi.Completion) {
+	lane := &Lane{Complete: func(c spi.Completion) {
 		ran = append(ran, c.Transferred)
 		if c.Transferred%2 == 1 {
 			p.Post(Packet{Bytes: c.Transferred + 100, Key: 5})
