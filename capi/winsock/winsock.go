@@ -64,4 +64,6 @@ func address(p, length unsafe.Pointer) ([]byte, *int32) {
 	return memory(p, *n), n
 }
 
+type thread = ws2.Thread
+
 func socket(s uint64) spi.Socket { return spi.Socket(s) }
