@@ -11,7 +11,7 @@ func TestFileMistakes(t *testing.T) {
 	for text, want := range map[string]string{
 		"default = \"maybe\"":                                                     `line 1: "maybe" is not known: choose allow or deny`,
 		"\nerror = \"EPERM\"":                                                     `line 2: "EPERM" is no error of a denial: choose one of WSAEACCES`,
-		"defualt = \"deny\"":                                                      `line 1: there is no key "defualt"`,
+		"defalt = \"deny\"":                                                      `line 1: there is no key "defalt"`,
 		"[[rule]]\nprogam = \"x\"\naction=\"deny\"":                               `line 2: there is no key "rule.progam"`,
 		"[[rule]]\naction = \"deny\"\naddress = [\"a.b\",\n\"10/8\"]":             `line 4: "10/8" is no CIDR block`,
 		"[[rule]]\naction = \"deny\"\naddress = \"10.0.0.1/8\"":                   `line 3: 10.0.0.1/8 has bits set beyond its length: write 10.0.0.0/8`,

@@ -42,7 +42,7 @@ func (o *owner) startup(requested uint16, data *spi.WSPData, info *spi.ProtocolI
 	if _, errno := o.chains.Start(info, upcalls, dll); errno != 0 {
 		return nil, errno
 	}
-	if err := o.shared.start(&layer.Host{Upcalls: upcalls, DLL: dll}, false); err != nil {
+	if err := o.start(&layer.Host{Upcalls: upcalls, DLL: dll}, false); err != nil {
 		o.chains.Cleanup()
 		log.Printf("layer filter cannot start: %v", err)
 		return nil, spi.WSAEPROVIDERFAILEDINIT
