@@ -76,55 +76,38 @@ func widened(p *uint16) *uint16 {
 	return spi.UTF16Ptr(C.GoString((*C.char)(unsafe.Pointer(p))))
 }
 
-// texts collects the strings of a structure in the A form: the structure is laid
-// out without them, and they are put behind it.
-type texts struct {
-	fields []**uint16 // in the structure
-	all    []string
-}
-
-// add takes the string of a field, which it clears.
-func (t *texts) add(field **uint16) {
-	if *field == nil {
-		return
-	}
-	t.fields = append(t.fields, field)
-	t.all = append(t.all, spi.UTF16PtrToString(*field))
-}
-
-// size returns the bytes that the strings take.
-func (t *texts) size() uint32 {
-	n := 0
-	for _, s := range t.all {
-		n += len(s) + 1
-	}
-	return uint32(n)
-}
-
-// pack lays a structure out in the memory of the program, without its strings by
-// packPlain, then the strings. fields returns, of the structure there, those that
-// were given to add, in that order. length is as for [spi.QuerySet.Pack].
-func (t *texts) pack(memory []byte, length *uint32, packPlain func([]byte, *uint32) spi.Errno, fields func() []**uint16) spi.Errno {
-	for _, f := range t.fields {
-		*f = nil
+// packStrings lays a structure out in the memory of the program in the A form: by
+// packPlain without its strings, which are behind it. fields are those strings in
+// the structure to copy, which are cleared; stored returns the same fields of the
+// copy in memory. length is as for [spi.QuerySet.Pack].
+func packStrings(fields []**uint16, memory []byte, length *uint32, packPlain func([]byte, *uint32) spi.Errno, stored func() []**uint16) spi.Errno {
+	all := make([][]byte, len(fields)) // nil for a string that is not there
+	size := uint32(0)
+	for i, f := range fields {
+		if *f != nil {
+			all[i] = encoded(spi.UTF16PtrToString(*f), false)
+			size += uint32(len(all[i]))
+			*f = nil
+		}
 	}
 	var plain uint32
-	if e := packPlain(nil, &plain); e != spi.WSAEFAULT {
+	if e := packPlain(nil, &plain); e != 0 && e != spi.WSAEFAULT {
 		return e
 	}
-	needed := plain + t.size()
 	space := min(*length, uint32(len(memory)))
-	*length = needed
-	if needed > space {
+	*length = plain + size
+	if plain+size > space {
 		return spi.WSAEFAULT
 	}
 	if e := packPlain(memory[:plain], &plain); e != 0 {
 		return e
 	}
-	at := memory[plain:needed]
-	for i, field := range fields() {
-		*field = (*uint16)(unsafe.Pointer(unsafe.SliceData(at)))
-		at = at[copy(at, encoded(t.all[i], false)):]
+	behind := memory[plain : plain+size]
+	for i, field := range stored() {
+		if all[i] != nil {
+			*field = (*uint16)(unsafe.Pointer(unsafe.SliceData(behind)))
+			behind = behind[copy(behind, all[i]):]
+		}
 	}
 	return 0
 }
