@@ -31,10 +31,20 @@ const (
 type File struct {
 	path     string
 	patience time.Duration
+	report   func(error) // nil for nobody
 }
 
 // OpenFile returns the catalog file at path. It opens nothing yet.
 func OpenFile(path string) *File { return &File{path: path, patience: lockPatience} }
+
+// Reporting returns the same file, whose WSC functions also call report with the
+// reason, a [*FileError], when they fail because of the file: their codes do not
+// tell it.
+func (f *File) Reporting(report func(error)) *File {
+	reporting := *f
+	reporting.report = report
+	return &reporting
+}
 
 // DefaultPath returns where the catalog is when nobody says otherwise:
 // $UPCALL_CATALOG, else upcall/catalog.toml in $XDG_CONFIG_HOME or ~/.config.

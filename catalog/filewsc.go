@@ -41,7 +41,7 @@ func (f *File) UpdateProvider(id spi.GUID, path string, infos []spi.ProtocolInfo
 // WriteProviderOrder is [Catalog.WriteProviderOrder] on the file; its code is
 // WSATRY_AGAIN when others keep the file locked.
 func (f *File) WriteProviderOrder(ids []uint32) spi.Errno {
-	return errnoOf(f.Update(func(c *Catalog) error { return c.WriteProviderOrder(ids).Err() }))
+	return f.errnoOf(f.Update(func(c *Catalog) error { return c.WriteProviderOrder(ids).Err() }))
 }
 
 // SetProviderInfo is [Catalog.SetProviderInfo] on the file.
@@ -84,7 +84,7 @@ func (f *File) EnableNSProvider(id spi.GUID, enable bool) spi.Errno {
 // WriteNameSpaceOrder is [Catalog.WriteNameSpaceOrder] on the file; its code is
 // WSATRY_AGAIN when others keep the file locked.
 func (f *File) WriteNameSpaceOrder(ids []spi.GUID) spi.Errno {
-	return errnoOf(f.Update(func(c *Catalog) error { return c.WriteNameSpaceOrder(ids).Err() }))
+	return f.errnoOf(f.Update(func(c *Catalog) error { return c.WriteNameSpaceOrder(ids).Err() }))
 }
 
 // EnumProtocols is [Catalog.EnumProtocols] on the file.
@@ -118,26 +118,29 @@ func (f *File) EnumNameSpaceProviders(extended bool, length *uint32, buf []byte)
 func (f *File) look(question func(*Catalog) spi.Errno) spi.Errno {
 	c, err := f.Load()
 	if err != nil {
-		return errnoOf(err)
+		return f.errnoOf(err)
 	}
 	return question(c)
 }
 
 func (f *File) change(apply func(*Catalog) spi.Errno) spi.Errno {
-	code := errnoOf(f.Update(func(c *Catalog) error { return apply(c).Err() }))
+	code := f.errnoOf(f.Update(func(c *Catalog) error { return apply(c).Err() }))
 	if code == spi.WSATRY_AGAIN {
 		return spi.WSANO_RECOVERY // only WSCWriteProviderOrder has a code for a busy catalog
 	}
 	return code
 }
 
-func errnoOf(err error) spi.Errno {
+func (f *File) errnoOf(err error) spi.Errno {
 	var file *FileError
 	var code spi.Errno
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &file):
+		if f.report != nil {
+			f.report(file)
+		}
 		return file.Code
 	case errors.As(err, &code):
 		return code

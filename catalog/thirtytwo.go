@@ -16,7 +16,7 @@ func (f *File) ThirtyTwo() *File {
 		return f
 	}
 	extension := filepath.Ext(f.path)
-	return &File{path: strings.TrimSuffix(f.path, extension) + "32" + extension, patience: f.patience}
+	return &File{path: strings.TrimSuffix(f.path, extension) + "32" + extension, patience: f.patience, report: f.report}
 }
 
 // InstallProvider64_32 is [File.InstallProvider] on the file and on its 32-bit

@@ -41,9 +41,12 @@ func DLL() *ws2.DLL {
 	return the.dll.Load()
 }
 
+// LoadNamespace is LoadLibrary for a name-space provider.
+var LoadNamespace func(path string) (spi.NSPStartupFunc, error)
+
 // New returns a DLL that can load shared objects.
 func New(c ws2.Config) *ws2.DLL {
-	c.LoadLibrary = LoadLibrary
+	c.LoadLibrary, c.LoadNamespace = LoadLibrary, LoadNamespace
 	return ws2.New(c)
 }
 
@@ -59,7 +62,7 @@ func Use(d *ws2.DLL) bool {
 }
 
 // Catalog returns the installed catalog, the file that the WSC functions change.
-var Catalog = sync.OnceValue(func() *catalog.File { return catalog.OpenFile(catalog.DefaultPath()) })
+var Catalog = sync.OnceValue(func() *catalog.File { return catalog.OpenFile(catalog.DefaultPath()).Reporting(Tell) })
 
 // Thread returns the thread that C holds as its Go half.
 func Thread(t unsafe.Pointer) *ws2.Thread { return (*ws2.Thread)(t) }
@@ -96,10 +99,11 @@ func Tell(err error) {
 	if _, plain := err.(spi.Errno); plain {
 		return
 	}
-	var failure *ws2.ProviderError
-	if errors.As(err, &failure) {
-		if _, again := told.LoadOrStore(failure.Error(), true); !again {
-			fmt.Fprintln(os.Stderr, "upcall:", failure)
+	var provider *ws2.ProviderError
+	var file *catalog.FileError
+	if errors.As(err, &provider) || errors.As(err, &file) {
+		if _, again := told.LoadOrStore(err.Error(), true); !again {
+			fmt.Fprintln(os.Stderr, "upcall:", err)
 		}
 	}
 }
