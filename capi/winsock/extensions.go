@@ -110,7 +110,7 @@ func goWSARecvEx(t unsafe.Pointer, s uint64, buf unsafe.Pointer, length int32, f
 		return 0, fault
 	}
 	call := &struct {
-		bufs        [1]spi.Buf
+		bufs            [1]spi.Buf
 		received, flags uint32
 	}{bufs: [1]spi.Buf{spi.NewBuf(memory(buf, length))}, flags: *(*uint32)(flags)}
 	e := code(process.Thread(t).WSARecv(socket(s), call.bufs[:], &call.received, &call.flags, nil, nil))

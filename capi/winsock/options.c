@@ -17,7 +17,7 @@ int WSAAPI setsockopt(SOCKET s, int level, int option, const char *value, int le
 	return 0;
 }
 
-int WSAAPI ioctlsocket(SOCKET s, LONG command, u_long *argument)
+int WSAAPI (ioctlsocket)(SOCKET s, LONG command, u_long *argument)
 {
 	ALIVE(SOCKET_ERROR);
 	FAIL_IF(goIoctlSocket(self(), s, command, argument), SOCKET_ERROR);

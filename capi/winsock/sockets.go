@@ -19,7 +19,7 @@ func goSocket(t unsafe.Pointer, af, typ, protocol int32) (uint64, int32) {
 func goWSASocket(t unsafe.Pointer, af, typ, protocol int32, info unsafe.Pointer, g, flags uint32, ansi bool) (uint64, int32) {
 	wide := (*spi.ProtocolInfo)(info)
 	if ansi && info != nil {
-		wide = wideInfo(info)
+		wide = narrowProtocol(info)
 	}
 	s, err := process.Thread(t).WSASocket(af, typ, protocol, wide, spi.Group(g), flags)
 	return uint64(s), code(err)
