@@ -96,13 +96,14 @@ func (d *denial) UnmarshalText(text []byte) error {
 	return nil
 }
 
-type programGlob string
+// programGlob is a structure, for the TOML library asks no string to read itself.
+type programGlob struct{ glob string }
 
 func (g *programGlob) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		return errors.New("an empty program matches nothing: leave the key out for any")
 	}
-	*g = programGlob(text)
+	g.glob = string(text)
 	return checkGlob(string(text))
 }
 
@@ -172,7 +173,7 @@ type fileRules struct {
 func (t *ruleTable) rule(denied spi.Errno) (rule, error) {
 	r := rule{directions: outbound, protocols: anyProtocol, addresses: t.Address, action: t.Action.action, errno: denied}
 	for _, g := range t.Program {
-		r.programs = append(r.programs, string(g))
+		r.programs = append(r.programs, g.glob)
 	}
 	if len(t.Direction) > 0 {
 		r.directions = 0

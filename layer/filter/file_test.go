@@ -11,7 +11,7 @@ func TestFileMistakes(t *testing.T) {
 	for text, want := range map[string]string{
 		"default = \"maybe\"":                                                     `line 1: "maybe" is not known: choose allow or deny`,
 		"\nerror = \"EPERM\"":                                                     `line 2: "EPERM" is no error of a denial: choose one of WSAEACCES`,
-		"defalt = \"deny\"":                                                      `line 1: there is no key "defalt"`,
+		"defalt = \"deny\"":                                                       `line 1: there is no key "defalt"`,
 		"[[rule]]\nprogam = \"x\"\naction=\"deny\"":                               `line 2: there is no key "rule.progam"`,
 		"[[rule]]\naction = \"deny\"\naddress = [\"a.b\",\n\"10/8\"]":             `line 4: "10/8" is no CIDR block`,
 		"[[rule]]\naction = \"deny\"\naddress = \"10.0.0.1/8\"":                   `line 3: 10.0.0.1/8 has bits set beyond its length: write 10.0.0.0/8`,
@@ -28,6 +28,7 @@ func TestFileMistakes(t *testing.T) {
 		"[[rule]]\nvia = \"x\"\ndirection = \"accept\"":                           `line 1: via is for connect, send and bind`,
 		"[[rule]]\naction = \"deny\"\nerror = \"EACCES\"\ndirection = \"accept\"": `line 1: error has no meaning for accept`,
 		"[[rule]]\nprogram = \"/a***\"\naction = \"deny\"":                        `line 2: "/a***" has more than two stars`,
+		"[[rule]]\nprogram = [\"a\", \"\"]\naction = \"deny\"":                    `line 2: an empty program matches nothing`,
 		"[[rule]]\naction = \"drop\"":                                             `line 2: "drop" is not known: choose allow or deny, or leave action out`,
 		"[[rule]\n":                                                               `line 1: `,
 		"rule = 3":                                                                `line 1: `,
