@@ -17,6 +17,7 @@ int main(int argc, char **argv)
 	struct timeval tv = {5, 0};
 	fd_set readable, writable;
 	u_long nonblocking = 1;
+	unsigned long waiting;
 	char buffer[512], text[INET6_ADDRSTRLEN], host[256];
 	int n, err, len = sizeof err;
 
@@ -52,6 +53,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	FD_CLR(s, &writable);
 	n = send(s, "hello\r\n", 7, 0);
+	if (ioctlsocket(s, FIONREAD, &waiting) == 0)
+		printf("%lu\n", waiting);
 	while ((n = recv(s, buffer, sizeof buffer, 0)) > 0)
 		fwrite(buffer, 1, (size_t)n, stdout);
 	shutdown(s, SD_BOTH);

@@ -2,6 +2,7 @@
 #ifndef UPCALL_DETAIL_FUNCTIONS_H
 #define UPCALL_DETAIL_FUNCTIONS_H
 
+#include "ioctlsocket.h"
 #include "sockets.h"
 
 #ifdef __cplusplus
@@ -12,7 +13,6 @@ WINSOCK_API_LINKAGE SOCKET WSAAPI accept(SOCKET s, struct sockaddr *addr, int *a
 WINSOCK_API_LINKAGE int WSAAPI bind(SOCKET s, const struct sockaddr *name, int namelen) UPCALL_SYMBOL(bind);
 WINSOCK_API_LINKAGE int WSAAPI closesocket(SOCKET s);
 WINSOCK_API_LINKAGE int WSAAPI connect(SOCKET s, const struct sockaddr *name, int namelen) UPCALL_SYMBOL(connect);
-WINSOCK_API_LINKAGE int WSAAPI ioctlsocket(SOCKET s, LONG cmd, u_long *argp);
 WINSOCK_API_LINKAGE int WSAAPI getpeername(SOCKET s, struct sockaddr *name, int *namelen) UPCALL_SYMBOL(getpeername);
 WINSOCK_API_LINKAGE int WSAAPI getsockname(SOCKET s, struct sockaddr *name, int *namelen) UPCALL_SYMBOL(getsockname);
 WINSOCK_API_LINKAGE int WSAAPI getsockopt(SOCKET s, int level, int optname, char *optval, int *optlen) UPCALL_SYMBOL(getsockopt);

@@ -97,7 +97,7 @@ typedef __typeof__(&accept) LPFN_ACCEPT;
 typedef __typeof__(&bind) LPFN_BIND;
 typedef __typeof__(&closesocket) LPFN_CLOSESOCKET;
 typedef __typeof__(&connect) LPFN_CONNECT;
-typedef __typeof__(&ioctlsocket) LPFN_IOCTLSOCKET;
+typedef int (WSAAPI *LPFN_IOCTLSOCKET)(SOCKET s, LONG cmd, u_long *argp);
 typedef __typeof__(&getpeername) LPFN_GETPEERNAME;
 typedef __typeof__(&getsockname) LPFN_GETSOCKNAME;
 typedef __typeof__(&getsockopt) LPFN_GETSOCKOPT;
