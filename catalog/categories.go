@@ -133,6 +133,9 @@ func (c *Catalog) findApplication(path, extra string) int {
 	return slices.IndexFunc(c.applications, func(a application) bool { return a.path == path && a.extra == extra })
 }
 
+// HasApplications reports whether any program has categories of its own.
+func (c *Catalog) HasApplications() bool { return len(c.applications) > 0 }
+
 // ApplicationCategories returns what the program at path, started with the
 // arguments extra, permits: the categories set for both, else those set for
 // the path alone, else 0, which permits everything. Environment references in

@@ -27,7 +27,7 @@
 // through the host. A non-IFS chain holds the bytes itself, so the host opens a
 // socket of the chain and joins the program's socket to it with a relay over
 // loopback. A blocking connect is joined when the chain is connected; a
-// nonblocking one is held in SYN_SENT until then (syn_hold_linux.go), so that
+// nonblocking one is held in SYN_SENT until then (internal/seccomp/syn_hold_linux.go), so that
 // the program sees EINPROGRESS and then EPOLLOUT at the true moment.
 //
 // # What it is not
@@ -36,8 +36,7 @@
 // on in the kernel (UDP, AF_UNIX, listeners), and a program that changes an
 // address in memory while another thread connects to it can slip past.
 //
-// Files: launch.go (Run), stage_linux.go and filter_linux.go (the second
-// copy), notify_linux.go and server_linux.go (notifications), connect_linux.go
-// and names_linux.go (the trapped calls), join_linux.go, syn_hold_linux.go and
-// relay_linux.go (non-IFS chains), chain_linux.go (what connects).
+// Files: launch.go (Options), run_linux.go ([Run]), signals_linux.go, program.go.
+// Below: internal/chains is what connects, internal/seccomp the second copy, the
+// notifications and the trapped calls, internal/relay joins two streams.
 package launch

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"upcall.dev/catalog"
+	"upcall.dev/ws2"
 )
 
 // DefaultConnectTimeout is [Options.ConnectTimeout] when it is zero. It is
@@ -14,10 +15,13 @@ const DefaultConnectTimeout = 150 * time.Second
 
 // Options say what [Run] runs, and how.
 type Options struct {
-	// Catalog decides through which chain connections go. It is read once,
-	// before the program starts. nil means the installed catalog, the file at
-	// catalog.DefaultPath.
+	// Catalog decides through which chain connections go. nil means the
+	// installed catalog, the file at catalog.DefaultPath. Sockets that a program
+	// makes after a change of a *catalog.File go by the new one.
 	Catalog catalog.Source
+
+	// NewDLL makes the DLL that the providers are loaded into, nil for ws2.New.
+	NewDLL func(ws2.Config) *ws2.DLL
 
 	// Program is a path, or a name to look up in the PATH of Env.
 	Program string

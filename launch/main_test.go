@@ -70,8 +70,8 @@ func compose(through ...catalog.Layer) (catalog.Source, error) {
 	return catalog.Compose(catalog.Default(), "kernel", through)
 }
 
-// chains are those that a program is run with, of both kinds.
-var chains = []struct {
+// kindsOfChain are those that a program is run with, of both kinds.
+var kindsOfChain = []struct {
 	name   string
 	layers []catalog.Layer // the first gets the option file
 }{
@@ -97,7 +97,7 @@ func chainOf(t *testing.T, file string, layers ...catalog.Layer) catalog.Source 
 // eachChain runs a test once for each kind of chain. The test gets a function
 // that runs a program and the path of the trace.
 func eachChain(t *testing.T, test func(t *testing.T, o Options, trace string)) {
-	for _, c := range chains {
+	for _, c := range kindsOfChain {
 		t.Run(c.name, func(t *testing.T) {
 			trace := filepath.Join(t.TempDir(), "trace")
 			test(t, Options{Catalog: chainOf(t, trace, c.layers...)}, trace)
@@ -233,23 +233,54 @@ func refusedAddress(t *testing.T, host string) string {
 	if err := unix.Bind(fd, name); err != nil {
 		t.Skipf("no address %s here: %v", host, err)
 	}
-	at, errno := socketName(unix.SYS_GETSOCKNAME, fd, domain)
-	if errno != 0 {
-		t.Fatal(errno)
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return at.String()
+	port := 0
+	switch at := bound.(type) {
+	case *unix.SockaddrInet4:
+		port = at.Port
+	case *unix.SockaddrInet6:
+		port = at.Port
+	}
+	return netip.AddrPortFrom(ip, uint16(port)).String()
 }
 
 // silentAddress returns an address that answers no SYN: a listener's whose
 // queue is full.
 func silentAddress(t *testing.T) string {
 	t.Helper()
-	h, err := newSynHold(loopbacks[0])
+	make := func() int {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		return fd
+	}
+	listener, filler := make(), make()
+	if err := unix.Bind(listener, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Listen(listener, 0); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := unix.Getsockname(listener)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(h.close)
-	return h.at.String()
+	if err := unix.Connect(filler, bound); err != nil && err != unix.EINPROGRESS {
+		t.Fatal(err)
+	}
+	for range 500 { // until the one connection fills the queue
+		set := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}}
+		if n, _ := unix.Poll(set, 10); n == 1 {
+			return fmt.Sprintf("127.0.0.1:%d", bound.(*unix.SockaddrInet4).Port)
+		}
+	}
+	t.Fatal("the queue of the silent listener does not fill")
+	return ""
 }
 
 func splitAddress(t *testing.T, address string) (host, port string) {

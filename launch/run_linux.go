@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/launch/internal/chains"
+	"upcall.dev/launch/internal/seccomp"
 )
 
 // killPatience is the time between SIGTERM and SIGKILL when ctx ends.
@@ -38,7 +41,7 @@ const killPatience = 5 * time.Second
 // ends, the program gets SIGTERM and five seconds later SIGKILL, and connects
 // of processes that outlive it fail with ENOSYS.
 func Run(ctx context.Context, o Options) (exitCode int, err error) {
-	if nativeArch == 0 {
+	if !seccomp.Supported {
 		return ExitLaunchFailed, fmt.Errorf("programs cannot be run on %s: only on amd64 and arm64", runtime.GOARCH)
 	}
 	l := launcher{Options: o}
@@ -64,17 +67,17 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 		return ExitLaunchFailed, err
 	}
 	started := new(atomic.Bool)
-	chain, err := openChain(l.Catalog, application, l.chainLog(started))
+	through, err := chains.Open(chains.Config{Source: l.Catalog, NewDLL: l.NewDLL, Log: l.chainLog(started)}, application)
 	if err != nil {
 		return ExitLaunchFailed, err
 	}
 	started.Store(true)
-	exitCode, returned, err := l.run(ctx, path, chain)
+	exitCode, returned, err := l.run(ctx, path, through)
 	toClose := closePatience
 	if !returned {
 		toClose = l.patience
 	}
-	if closeErr := chain.close(toClose); closeErr != nil {
+	if closeErr := through.Close(toClose); closeErr != nil {
 		l.Log(closeErr.Error())
 	}
 	return exitCode, err
@@ -116,33 +119,24 @@ func (l *launcher) warnSetuid(path string) {
 }
 
 // run runs the program. returned tells that no call into the chain is left.
-func (l *launcher) run(ctx context.Context, path string, chain chain) (exitCode int, returned bool, err error) {
+func (l *launcher) run(ctx context.Context, path string, through *chains.Set) (exitCode int, returned bool, err error) {
 	cmd := &exec.Cmd{
 		Path: path, Args: append([]string{l.Program}, l.Args...), Env: l.Env, Dir: l.Dir,
 		Stdin: l.Stdin, Stdout: l.Stdout, Stderr: l.Stderr,
 	}
-	link, listener, err := startStage(cmd, l.Verbose)
-	if err != nil {
-		return ExitLaunchFailed, true, err
-	}
-	s, err := newServer(listener, chain)
-	if err != nil {
-		link.conn.Close()
-		_ = unix.Close(listener)
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		return ExitLaunchFailed, true, err
-	}
-	s.log, s.connectTimeout = l.Log, l.ConnectTimeout
+	config := seccomp.Config{Chains: through, Log: l.Log, ConnectTimeout: l.ConnectTimeout}
 	if l.Verbose {
-		s.verbose = l.Log
+		config.Verbose = l.Log
 	}
-	s.start()
+	s, stage, err := seccomp.Start(cmd, config)
+	if err != nil {
+		return ExitLaunchFailed, true, err
+	}
 	signals := forwardSignals(cmd.Process)
 	defer signals.stop()
-	startErr := link.proceed(l.Program)
+	startErr := l.proceed(stage)
 	waitErr := l.wait(ctx, cmd, s, signals)
-	returned = s.shutdown(l.patience)
+	returned = s.Shutdown(l.patience)
 	switch {
 	case startErr != nil:
 		return exitCodeOf(startErr), returned, startErr
@@ -152,8 +146,18 @@ func (l *launcher) run(ctx context.Context, path string, chain chain) (exitCode 
 	return exitStatus(cmd.ProcessState), returned, waitErr
 }
 
+// proceed lets the stage become the program. The error is a *ProgramError, or
+// that no stage answers.
+func (l *launcher) proceed(stage *seccomp.Stage) error {
+	errno, err := stage.Proceed()
+	if errno != 0 {
+		return execError(l.Program, errno)
+	}
+	return err
+}
+
 // wait waits for the program, for its descendants, and for what they had sent.
-func (l *launcher) wait(ctx context.Context, cmd *exec.Cmd, s *server, signals *forwarder) error {
+func (l *launcher) wait(ctx context.Context, cmd *exec.Cmd, s *seccomp.Server, signals *forwarder) error {
 	err := l.waitProgram(ctx, cmd, s)
 	signals.ended.Store(true)
 	if l.waitDescendants(ctx, s, signals) {
@@ -163,14 +167,14 @@ func (l *launcher) wait(ctx context.Context, cmd *exec.Cmd, s *server, signals *
 }
 
 // waitProgram waits for the program itself, and ends it when ctx ends.
-func (l *launcher) waitProgram(ctx context.Context, cmd *exec.Cmd, s *server) error {
+func (l *launcher) waitProgram(ctx context.Context, cmd *exec.Cmd, s *seccomp.Server) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	var err error
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
-		s.stop()
+		s.Stop()
 		_ = cmd.Process.Signal(unix.SIGTERM)
 		timer := time.AfterFunc(killPatience, func() { _ = cmd.Process.Kill() })
 		defer timer.Stop()
@@ -188,9 +192,9 @@ func (l *launcher) waitProgram(ctx context.Context, cmd *exec.Cmd, s *server) er
 }
 
 // waitDescendants reports whether the last process under the filter has ended.
-func (l *launcher) waitDescendants(ctx context.Context, s *server, signals *forwarder) bool {
+func (l *launcher) waitDescendants(ctx context.Context, s *seccomp.Server, signals *forwarder) bool {
 	select {
-	case <-s.gone:
+	case <-s.Gone():
 		return true
 	case <-time.After(firstLook):
 	}
@@ -198,7 +202,7 @@ func (l *launcher) waitDescendants(ctx context.Context, s *server, signals *forw
 		l.Log(l.Program + " has ended; waiting for the processes that it started")
 	}
 	select {
-	case <-s.gone:
+	case <-s.Gone():
 		return true
 	case <-ctx.Done():
 	case <-signals.leave:
@@ -207,14 +211,14 @@ func (l *launcher) waitDescendants(ctx context.Context, s *server, signals *forw
 }
 
 // drain waits while peers take what the program had sent.
-func (l *launcher) drain(ctx context.Context, s *server, signals *forwarder) {
-	s.cancelConnects() // nobody is left to take them
+func (l *launcher) drain(ctx context.Context, s *seccomp.Server, signals *forwarder) {
+	s.CancelConnects() // nobody is left to take them
 	drained := make(chan struct{})
 	go func() {
-		s.connections.Wait()
+		s.WaitConnections()
 		close(drained)
 	}()
-	for before := s.relayed.Load(); ; {
+	for before := s.Relayed(); ; {
 		select {
 		case <-drained:
 			return
@@ -224,7 +228,7 @@ func (l *launcher) drain(ctx context.Context, s *server, signals *forwarder) {
 			return
 		case <-time.After(l.patience):
 		}
-		now := s.relayed.Load()
+		now := s.Relayed()
 		if now == before {
 			return
 		}
@@ -241,3 +245,16 @@ func exitStatus(state *os.ProcessState) int {
 	}
 	return state.ExitCode()
 }
+
+// closePatience is longer than a DLL's own with a provider that ends.
+const closePatience = 15 * time.Second
+
+// firstLook is how long what the program started may take to end with it before
+// anything is said.
+const firstLook = 25 * time.Millisecond
+
+// StageMain must be called first thing in main, and in TestMain, by every
+// command that uses [Run]. It returns at once, unless this process was started
+// by Run as the stage of a program: then it becomes that program and never
+// returns.
+func StageMain() { seccomp.StageMain() }

@@ -23,6 +23,9 @@ type Definition struct {
 	// and write on them cannot go around it. nil means that it need not: over
 	// a base provider with IFS handles the layer then costs nothing per byte.
 	SeesBytes func(o spi.Options) bool
+	// ByApplication tells that what the layer does depends on which program it
+	// serves ([spi.DLL].Application).
+	ByApplication bool
 	// Without are the extension functions that the layer cannot support:
 	// clients that ask for one get WSAEOPNOTSUPP. A layer that changes what
 	// WSPSend sends needs the same in TransmitFile, TransmitPackets, WSASendMsg
@@ -58,10 +61,11 @@ func Register(d Definition) {
 // it by itself: [Register] does so for most.
 func (d Definition) Driver() spi.Driver {
 	return spi.Driver{
-		Name:    d.Name,
-		Summary: d.Summary,
-		Options: d.Options,
-		IFS:     func(o spi.Options) bool { return !d.seesBytes(o) },
+		Name:          d.Name,
+		Summary:       d.Summary,
+		Options:       d.Options,
+		ByApplication: d.ByApplication,
+		IFS:           func(o spi.Options) bool { return !d.seesBytes(o) },
 		Open: func(loaded spi.Module) (spi.StartupFunc, error) {
 			if d.Check != nil {
 				if err := d.Check(loaded.Options); err != nil {

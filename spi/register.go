@@ -36,6 +36,10 @@ type Driver struct {
 	// handle by other means than the layer's functions then sees it ready too
 	// early. nil means that it never does.
 	Handshakes func(Options) bool
+	// ByApplication tells that what the provider does depends on which program
+	// it serves ([DLL].Application): a host of several programs then loads it
+	// for each.
+	ByApplication bool
 	// ProviderID is the id that a base provider is installed under. A layer
 	// gets a new one with each installation.
 	ProviderID GUID

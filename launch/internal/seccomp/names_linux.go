@@ -1,4 +1,4 @@
-package launch
+package seccomp
 
 import (
 	"encoding/binary"
@@ -8,7 +8,7 @@ import (
 
 // known returns a dup of a trapped call's socket, which the caller closes, and
 // the connection that is known of it, or nil.
-func (s *server) known(n *notification) (c *connection, fd int, ok bool) {
+func (s *Server) known(n *notification) (c *connection, fd int, ok bool) {
 	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
 	if err != nil {
 		return nil, -1, false
@@ -23,7 +23,7 @@ func (s *server) known(n *notification) (c *connection, fd int, ok bool) {
 
 // getpeername answers the address that the program asked for, where the kernel
 // would name the host's end of the relay or the peer that a layer chose.
-func (s *server) getpeername(n *notification) {
+func (s *Server) getpeername(n *notification) {
 	if s.table.count.Load() == 0 {
 		s.pass(n)
 		return
@@ -53,7 +53,7 @@ func (s *server) getpeername(n *notification) {
 }
 
 // socketError answers SO_ERROR with the chain's error, once.
-func (s *server) socketError(n *notification) {
+func (s *Server) socketError(n *notification) {
 	c, fd, ok := s.known(n)
 	if !ok {
 		s.pass(n)

@@ -1,4 +1,4 @@
-package launch
+package seccomp
 
 import (
 	"errors"
@@ -8,63 +8,89 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/launch/internal/chains"
 )
 
-// server answers the notifications of one program and its descendants.
-type server struct {
-	listener       int // the seccomp listener
-	wake           int // eventfd: stop serving
-	chain          chain
-	joiner         joiner
-	log            func(string) // always
-	verbose        func(string) // with Options.Verbose; nil without
-	connectTimeout time.Duration
-	table          *table
-	gone           chan struct{} // closed when no process is left under the filter, or serving was stopped
-	goneOnce       sync.Once
-	work           sync.WaitGroup // every goroutine of the server
-	connections    sync.WaitGroup // connects and relays among them; added to before gone is closed
-	relayed        atomic.Int64   // bytes, to see whether there is progress
-	closing        chan struct{}  // closed when connections must end
-	reported       reports
+// Config is what a [Server] serves with.
+type Config struct {
+	Chains *chains.Set
+	// Log receives what a person should always know, Verbose, which may be nil,
+	// what was not carried.
+	Log, Verbose func(string)
+	// ConnectTimeout is the longest that a chain may take to connect.
+	ConnectTimeout time.Duration
 }
 
-func newServer(listener int, c chain) (*server, error) {
+// Server answers the notifications of one program and its descendants.
+type Server struct {
+	Config
+	listener    int // the seccomp listener
+	wake        int // eventfd: stop serving
+	joiner      joiner
+	table       *table
+	gone        chan struct{} // closed when no process is left under the filter, or serving was stopped
+	goneOnce    sync.Once
+	work        sync.WaitGroup // every goroutine of the server
+	connections sync.WaitGroup // connects and relays among them; added to before gone is closed
+	relayed     atomic.Int64   // bytes, to see whether there is progress
+	closing     chan struct{}  // closed when connections must end
+	reported    reports
+}
+
+func newServer(listener int, c Config) (*Server, error) {
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("no eventfd: %w", err)
 	}
-	return &server{
-		listener: listener, wake: wake, chain: c, table: newTable(),
+	return &Server{
+		Config: c, listener: listener, wake: wake, table: newTable(),
 		gone: make(chan struct{}), closing: make(chan struct{}),
 	}, nil
 }
 
-func (s *server) start() {
+// Gone is closed when no process is left under the filter, or serving was
+// stopped.
+func (s *Server) Gone() <-chan struct{} { return s.gone }
+
+// Relayed is the bytes that relays have carried so far.
+func (s *Server) Relayed() int64 { return s.relayed.Load() }
+
+// WaitConnections waits until connects and relays have ended. It is called once
+// Gone is closed.
+func (s *Server) WaitConnections() { s.connections.Wait() }
+
+// chainsOf returns the chains of the program that a thread runs; the caller
+// releases them.
+func (s *Server) chainsOf(tid int) (*chains.Chains, error) {
+	return s.Chains.For(func() string { return programOf(tid) })
+}
+
+func (s *Server) start() {
 	s.work.Add(1)
 	go s.lead()
 }
 
-// stop ends serving: system calls that wait, and later ones, answer ENOSYS.
-func (s *server) stop() {
+// Stop ends serving: system calls that wait, and later ones, answer ENOSYS.
+func (s *Server) Stop() {
 	one := [8]byte{1}
 	_, _ = unix.Write(s.wake, one[:])
 }
 
-// cancelConnects gives up the connects in progress; relays go on.
-func (s *server) cancelConnects() {
+// CancelConnects gives up the connects in progress; relays go on.
+func (s *Server) CancelConnects() {
 	for _, c := range s.table.all() {
 		c.cancel()
 	}
 }
 
-// shutdown waits for the server's goroutines, at most for the given time, and
+// Shutdown waits for the server's goroutines, at most for the given time, and
 // frees its descriptors. It reports whether all have ended.
-func (s *server) shutdown(patience time.Duration) bool {
-	s.stop()
+func (s *Server) Shutdown(patience time.Duration) bool {
+	s.Stop()
 	<-s.gone
 	close(s.closing)
-	s.cancelConnects()
+	s.CancelConnects()
 	ended := make(chan struct{})
 	go func() {
 		s.work.Wait()
@@ -86,7 +112,7 @@ func (s *server) shutdown(patience time.Duration) bool {
 // lead receives notifications. One that may take long is handled by the
 // goroutine that received it, while a new one takes the lead: the answer then
 // costs no hand-over.
-func (s *server) lead() {
+func (s *Server) lead() {
 	defer s.work.Done()
 	for {
 		var n notification
@@ -107,11 +133,11 @@ func (s *server) lead() {
 }
 
 // next waits for a notification. It reports false when none will come.
-func (s *server) next(n *notification) bool {
+func (s *Server) next(n *notification) bool {
 	for {
 		set := []unix.PollFd{{Fd: int32(s.listener), Events: unix.POLLIN}, {Fd: int32(s.wake), Events: unix.POLLIN}}
 		if _, err := unix.Poll(set, -1); err != nil && !errors.Is(err, unix.EINTR) {
-			s.log(fmt.Sprintf("waiting for system calls failed: %v", err))
+			s.Log(fmt.Sprintf("waiting for system calls failed: %v", err))
 			return false
 		}
 		switch {
@@ -128,11 +154,11 @@ func (s *server) next(n *notification) bool {
 	}
 }
 
-func (s *server) handleQuick(n *notification) {
+func (s *Server) handleQuick(n *notification) {
 	switch {
 	case n.Arch != nativeArch || uint32(n.Call)&x32Bit != 0:
 		s.reported.once("foreign", func() {
-			s.log(fmt.Sprintf("%s makes 32-bit or x32 system calls, which cannot be carried: they answer ENOSYS; use a 64-bit build", processName(int(n.TID))))
+			s.Log(fmt.Sprintf("%s makes 32-bit or x32 system calls, which cannot be carried: they answer ENOSYS; use a 64-bit build", processName(int(n.TID))))
 		})
 		s.fail(n, unix.ENOSYS)
 	case n.Call == unix.SYS_GETPEERNAME:
@@ -151,13 +177,13 @@ func (s *server) handleQuick(n *notification) {
 }
 
 // pass lets the kernel go on with the call as if nobody had asked.
-func (s *server) pass(n *notification) {
+func (s *Server) pass(n *notification) {
 	_ = respond(s.listener, &answer{ID: n.ID, Flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
 }
 
 // fail answers an errno, or success for zero. Nobody waits any more when it
 // fails, which is then nobody's loss.
-func (s *server) fail(n *notification, errno unix.Errno) {
+func (s *Server) fail(n *notification, errno unix.Errno) {
 	_ = respond(s.listener, &answer{ID: n.ID, Error: -int32(errno)})
 }
 
@@ -187,16 +213,16 @@ func (r *reports) once(key string, say func()) {
 }
 
 // reportOnce says something about a process, once for each process and key.
-func (s *server) reportOnce(n *notification, key, what string) {
-	if s.verbose == nil {
+func (s *Server) reportOnce(n *notification, key, what string) {
+	if s.Verbose == nil {
 		return
 	}
 	tgid := threadGroup(int(n.TID))
-	s.reported.once(fmt.Sprintf("%s %d", key, tgid), func() { s.verbose(processName(int(n.TID)) + " " + what) })
+	s.reported.once(fmt.Sprintf("%s %d", key, tgid), func() { s.Verbose(processName(int(n.TID)) + " " + what) })
 }
 
-func (s *server) reportListener(n *notification) {
-	if s.verbose == nil {
+func (s *Server) reportListener(n *notification) {
+	if s.Verbose == nil {
 		return
 	}
 	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))

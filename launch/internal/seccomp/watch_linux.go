@@ -1,4 +1,4 @@
-package launch
+package seccomp
 
 import (
 	"fmt"
@@ -39,8 +39,8 @@ func (a *attempt) look() {
 	signalled := waiting && a.socket.blocking && hasSignal(int(a.n.TID))
 	killed := waiting && !stillWaiting(a.s.listener, a.n.ID)
 	if a.act(signalled, waiting, killed) {
-		a.s.log(fmt.Sprintf("%s has not connected to %v within %v: the program gets ETIMEDOUT; look at the chain's providers, or allow more time with the connect timeout",
-			a.s.chain.describe(a.c.domain), a.c.target, a.s.connectTimeout))
+		a.s.Log(fmt.Sprintf("%s has not connected to %v within %v: the program gets ETIMEDOUT; look at the chain's providers, or allow more time with the connect timeout",
+			a.chains.Describe(a.c.domain, unix.SOCK_STREAM), a.c.target, a.s.ConnectTimeout))
 	}
 }
 
@@ -69,7 +69,7 @@ func (a *attempt) act(signalled, waiting, killed bool) (timedOut bool) {
 			a.giveUpLocked()
 		}
 		return false
-	case elapsed > a.s.connectTimeout && !a.follower:
+	case elapsed > a.s.ConnectTimeout && !a.follower:
 		a.timeOutLocked()
 		return true
 	case signalled && a.detachLocked():

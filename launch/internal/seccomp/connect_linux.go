@@ -1,4 +1,4 @@
-package launch
+package seccomp
 
 import (
 	"context"
@@ -21,7 +21,7 @@ type programSocket struct {
 
 // connect decides about one connect(2). Everything after the two reads from
 // the program acts on copies.
-func (s *server) connect(n *notification) {
+func (s *Server) connect(n *notification) {
 	if length := int32(n.Args[2]); length < 2 || length > maxSockaddr {
 		s.pass(n) // the kernel refuses it
 		return
@@ -77,7 +77,7 @@ func describeSocket(fd int) (p programSocket, tcp bool) {
 }
 
 // connectTCP owns p.fd.
-func (s *server) connectTCP(n *notification, p programSocket, name sockaddr) {
+func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 	cookie, err := unix.GetsockoptUint64(p.fd, unix.SOL_SOCKET, unix.SO_COOKIE)
 	if err != nil {
 		_ = unix.Close(p.fd)
@@ -107,18 +107,26 @@ func (s *server) connectTCP(n *notification, p programSocket, name sockaddr) {
 	if earlier != nil && s.connectAgain(n, p, earlier) {
 		return
 	}
+	through, err := s.chainsOf(int(n.TID))
+	if err != nil {
+		_ = unix.Close(p.fd)
+		s.reported.once(err.Error(), func() { s.Log(fmt.Sprintf("%v; the program's connect fails with ENETDOWN", err)) })
+		s.fail(n, unix.ENETDOWN)
+		return
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &connection{
 		cookie: cookie, domain: p.domain, target: orLoopback(target), cancel: cancel, done: make(chan struct{}),
-		own: !p.multipath && s.chain.connectsOwn(p.domain),
+		own: !p.multipath && through.ConnectsOwn(p.domain, unix.SOCK_STREAM),
 	}
-	attempt := &attempt{s: s, n: *n, c: c, socket: p, started: time.Now()}
+	attempt := &attempt{s: s, n: *n, c: c, chains: through, socket: p, started: time.Now()}
 	if c.own {
 		cancel()
 		c.cancel = attempt.abandon
 	}
 	if other := s.table.add(c); other != nil { // two threads at once
 		cancel()
+		through.Release()
 		if !s.connectAgain(n, p, other) {
 			_ = unix.Close(p.fd)
 			s.fail(n, unix.EALREADY)
@@ -154,7 +162,7 @@ func isV6Only(fd int) bool {
 
 // connectAgain answers a connect on a socket whose earlier one is known. It
 // reports false, and leaves p to the caller, when it is a connect from the start.
-func (s *server) connectAgain(n *notification, p programSocket, c *connection) bool {
+func (s *Server) connectAgain(n *notification, p programSocket, c *connection) bool {
 	state := stateOf(p.fd)
 	c.mu.Lock()
 	ended, errno, told := c.ended || state == tcpEstablished, c.errno, c.told
@@ -209,14 +217,14 @@ func stateOf(fd int) uint8 {
 func clearSocketError(fd int) { _, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR) }
 
 // borrowRefused answers a connect whose socket cannot be had.
-func (s *server) borrowRefused(n *notification, err error) {
+func (s *Server) borrowRefused(n *notification, err error) {
 	switch errno := errnoOf(err); errno {
 	case unix.EPERM:
 		s.refusedOnce(n, err)
 		s.fail(n, unix.EACCES)
 	case unix.EMFILE, unix.ENFILE:
 		s.reported.once("descriptors", func() {
-			s.log(fmt.Sprintf("no descriptor is left (%v): the program's connect fails with it; raise the limit with ulimit -n", errno))
+			s.Log(fmt.Sprintf("no descriptor is left (%v): the program's connect fails with it; raise the limit with ulimit -n", errno))
 		})
 		s.fail(n, errno)
 	default:
@@ -224,7 +232,7 @@ func (s *server) borrowRefused(n *notification, err error) {
 	}
 }
 
-func (s *server) memoryRefused(n *notification, err error) {
+func (s *Server) memoryRefused(n *notification, err error) {
 	errno := errnoOf(err)
 	if errno == unix.EPERM || errno == unix.ENOSYS {
 		s.refusedOnce(n, unix.EPERM)
@@ -233,9 +241,9 @@ func (s *server) memoryRefused(n *notification, err error) {
 	s.fail(n, errno)
 }
 
-func (s *server) refusedOnce(n *notification, err error) {
+func (s *Server) refusedOnce(n *notification, err error) {
 	process := processName(int(n.TID))
 	s.reported.once("refused "+process, func() {
-		s.log(tracingError(process, err).Error() + "; its connects fail with EACCES")
+		s.Log(tracingError(process, err).Error() + "; its connects fail with EACCES")
 	})
 }

@@ -1,4 +1,5 @@
-package launch
+// Package relay joins two streams.
+package relay
 
 import (
 	"errors"
@@ -8,8 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// stream is the chain's end of a relay.
-type stream interface {
+// Stream is an end of a relay.
+type Stream interface {
 	net.Conn
 	CloseWrite() error
 }
@@ -19,22 +20,10 @@ const relayBuffer = 256 << 10
 
 var relayBuffers = sync.Pool{New: func() any { b := make([]byte, relayBuffer); return &b }}
 
-// startRelay joins the two ends until both directions have ended. The
-// connection stays in the table as long, for getpeername.
-func (s *server) startRelay(c *connection, local, remote stream) {
-	s.work.Add(1)
-	s.connections.Add(1)
-	go func() {
-		defer s.work.Done()
-		defer s.connections.Done()
-		defer s.table.remove(c)
-		relay(local, remote, s.closing, &s.relayed)
-	}()
-}
-
-// relay copies both ways. The end of one direction is passed on as a
+// Run copies both ways until both directions have ended, and counts the bytes in
+// relayed. The end of one direction is passed on as a
 // half-close; an error resets both ends, as does closing.
-func relay(local, remote stream, closing <-chan struct{}, relayed *atomic.Int64) {
+func Run(local, remote Stream, closing <-chan struct{}, relayed *atomic.Int64) {
 	results := make(chan error, 2)
 	go func() { results <- copyHalf(remote, local, relayed) }()
 	go func() { results <- copyHalf(local, remote, relayed) }()
@@ -45,15 +34,15 @@ func relay(local, remote stream, closing <-chan struct{}, relayed *atomic.Int64)
 			ended++
 			if err != nil && !failed {
 				failed = true
-				reset(local)
-				reset(remote)
+				Reset(local)
+				Reset(remote)
 			}
 		case <-closing:
 			closing = nil
 			if !failed {
 				failed = true
-				reset(local)
-				reset(remote)
+				Reset(local)
+				Reset(remote)
 			}
 		}
 	}
@@ -63,7 +52,7 @@ func relay(local, remote stream, closing <-chan struct{}, relayed *atomic.Int64)
 	}
 }
 
-func copyHalf(to, from stream, relayed *atomic.Int64) error {
+func copyHalf(to, from Stream, relayed *atomic.Int64) error {
 	pooled := relayBuffers.Get().(*[]byte)
 	defer relayBuffers.Put(pooled)
 	buffer := *pooled
@@ -84,8 +73,8 @@ func copyHalf(to, from stream, relayed *atomic.Int64) error {
 	}
 }
 
-// reset closes an end so that its peer sees a reset, where it can.
-func reset(end stream) {
+// Reset closes an end so that its peer sees a reset, where it can.
+func Reset(end Stream) {
 	if l, ok := end.(interface{ SetLinger(seconds int) error }); ok {
 		_ = l.SetLinger(0)
 	}

@@ -1,4 +1,4 @@
-package launch
+package seccomp
 
 import (
 	"encoding/binary"
@@ -82,6 +82,16 @@ func hasSignal(tid int) bool {
 		waiting |= s.sharedPending
 	}
 	return waiting&^s.blocked != 0
+}
+
+// programOf returns the path of the program that a thread runs, "" if it is not
+// to be had.
+func programOf(tid int) string {
+	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", tid))
+	if err != nil {
+		return ""
+	}
+	return path
 }
 
 // processName says which process a thread belongs to, for messages.

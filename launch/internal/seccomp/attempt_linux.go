@@ -1,4 +1,4 @@
-package launch
+package seccomp
 
 import (
 	"context"
@@ -6,13 +6,17 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/launch/internal/chains"
+	"upcall.dev/launch/internal/relay"
 )
 
 // attempt is one trapped connect(2) that takes its time.
 type attempt struct {
-	s         *server
+	s         *Server
 	n         notification
 	c         *connection
+	chains    *chains.Chains // released by whoever ends the attempt, or the relay
 	socket    programSocket
 	started   time.Time
 	answered  atomic.Bool
@@ -48,13 +52,14 @@ func (a *attempt) answerOutcome() {
 
 // connectOwn lets an IFS chain connect the program's own socket.
 func (a *attempt) connectOwn() {
+	defer a.chains.Release()
 	c, p := a.c, a.socket
 	if stateOf(p.fd) == tcpListen { // Winsock would say WSAEINVAL
 		a.refuse(unix.EISCONN)
 		return
 	}
 	a.watch()
-	errno := a.s.chain.connectOwn(p.fd, c.target)
+	errno := a.chains.ConnectOwn(p.fd, c.target)
 	a.unwatch()
 
 	c.mu.Lock()
@@ -75,7 +80,7 @@ func (a *attempt) connectOwn() {
 	}
 	c.mu.Unlock()
 	peer, peerErrno := socketName(unix.SYS_GETPEERNAME, p.fd, p.domain)
-	a.s.chain.release(p.fd)
+	a.chains.ReleaseOwn(p.fd)
 	redirected := peerErrno == 0 && peer != c.target
 	switch {
 	case errno == unix.EINPROGRESS, errno == 0 && redirected:
@@ -96,7 +101,7 @@ func (a *attempt) abandonLocked() {
 	a.s.work.Add(1)
 	go func() {
 		defer a.s.work.Done()
-		a.s.chain.release(a.socket.fd)
+		a.chains.ReleaseOwn(a.socket.fd)
 	}()
 }
 
@@ -109,7 +114,13 @@ func (a *attempt) abandon() {
 // connectJoined connects a socket of the chain and joins the program's to it.
 func (a *attempt) connectJoined(ctx context.Context) {
 	c, p := a.c, a.socket
-	defer c.cancel()
+	relayed := false
+	defer func() {
+		c.cancel()
+		if !relayed {
+			a.chains.Release()
+		}
+	}()
 	if stateOf(p.fd) != tcpClose {
 		a.refuse(unix.EISCONN)
 		return
@@ -125,7 +136,7 @@ func (a *attempt) connectJoined(ctx context.Context) {
 		a.answer(unix.EINPROGRESS)
 	}
 	a.watch()
-	remote, err := a.s.chain.dial(ctx, c.target)
+	remote, err := a.chains.Dial(ctx, c.target)
 	a.unwatch()
 
 	c.mu.Lock()
@@ -133,12 +144,12 @@ func (a *attempt) connectJoined(ctx context.Context) {
 		c.mu.Unlock()
 		_ = unix.Close(p.fd)
 		if err == nil {
-			reset(remote)
+			relay.Reset(remote)
 		}
 		return
 	}
 	if err != nil {
-		a.failLocked(a.s.chain.errno(err))
+		a.failLocked(a.chains.Errno(err))
 		c.mu.Unlock()
 		_ = unix.Close(p.fd)
 		a.answerIfBlocked()
@@ -158,11 +169,12 @@ func (a *attempt) connectJoined(ctx context.Context) {
 	c.mu.Unlock()
 	_ = unix.Close(p.fd)
 	if errno != 0 {
-		reset(remote)
+		relay.Reset(remote)
 		a.answerIfBlocked()
 		return
 	}
-	a.s.startRelay(c, local, remote)
+	a.s.startRelay(c, a.chains, local, remote)
+	relayed = true
 	a.answer(0)
 }
 

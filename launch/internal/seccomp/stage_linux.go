@@ -1,4 +1,4 @@
-package launch
+package seccomp
 
 import (
 	"encoding/gob"
@@ -16,6 +16,9 @@ import (
 // stageName is the argv[0] by which a copy of the command knows that it is the
 // stage.
 const stageName = "upcall: stage"
+
+// exitNotStarted is the stage's status when it does not become the program.
+const exitNotStarted = 125
 
 // stageFD is the stage's end of the socket pair to the host.
 const stageFD = 3
@@ -35,10 +38,8 @@ type stageReply struct {
 	Errno    unix.Errno
 }
 
-// StageMain must be called first thing in main, and in TestMain, by every
-// command that uses [Run]. It returns at once, unless this process was started
-// by Run as the stage of a program: then it becomes that program and never
-// returns.
+// StageMain returns at once, unless this process was started by [Start] as the
+// stage of a program: then it becomes that program and never returns.
 func StageMain() {
 	if len(os.Args) != 1 || os.Args[0] != stageName {
 		return
@@ -55,21 +56,21 @@ func stage(host *os.File) (exitCode int) {
 	var request stageRequest
 	if gob.NewDecoder(host).Decode(&request) != nil {
 		fmt.Fprintln(os.Stderr, "upcall: this process is the stage of a program, but no host talks to it: start upcall run instead")
-		return ExitLaunchFailed
+		return exitNotStarted
 	}
 	reply := gob.NewEncoder(host)
 	listener, step, errno := installFilter(request.Verbose)
 	if reply.Encode(stageReply{Listener: listener, Step: step, Errno: errno}) != nil || errno != 0 {
-		return ExitLaunchFailed
+		return exitNotStarted
 	}
 	var proceed [1]byte
 	if n, err := host.Read(proceed[:]); n != 1 || err != nil {
-		return ExitLaunchFailed
+		return exitNotStarted
 	}
 	err := syscall.Exec(request.Path, request.Args, request.Env)
 	errors.As(err, &errno)
 	_ = reply.Encode(stageReply{Step: stepExec, Errno: errno})
-	return ExitLaunchFailed
+	return exitNotStarted
 }
 
 // Steps of the stage that can fail.
@@ -98,16 +99,33 @@ func installFilter(verbose bool) (listener int, step string, errno unix.Errno) {
 	return int(fd), "", 0
 }
 
-// stageLink is the host's end of a started stage.
-type stageLink struct {
+// Stage is the host's end of a started stage.
+type Stage struct {
 	conn    *os.File
 	decoder *gob.Decoder
 }
 
-// startStage starts the stage for the program of cmd, whose Path, Args and Env
-// are the program's, and takes the filter's listener from it. The stage then
-// waits for proceed. On error the stage has been killed and waited for.
-func startStage(cmd *exec.Cmd, verbose bool) (link *stageLink, listener int, err error) {
+// Start starts the stage for the program of cmd, whose Path, Args and Env are the
+// program's, takes the filter's listener from it, and serves it. The stage then
+// waits for [Stage.Proceed]. On error the stage has been killed and waited for.
+func Start(cmd *exec.Cmd, c Config) (*Server, *Stage, error) {
+	stage, listener, err := startStage(cmd, c.Verbose != nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := newServer(listener, c)
+	if err != nil {
+		stage.conn.Close()
+		_ = unix.Close(listener)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, nil, err
+	}
+	s.start()
+	return s, stage, nil
+}
+
+func startStage(cmd *exec.Cmd, verbose bool) (link *Stage, listener int, err error) {
 	request := stageRequest{Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Verbose: verbose}
 	cmd.Path, cmd.Args, cmd.Env = "/proc/self/exe", []string{stageName}, []string{}
 	cmd.Err = nil
@@ -123,7 +141,7 @@ func startStage(cmd *exec.Cmd, verbose bool) (link *stageLink, listener int, err
 		conn.Close()
 		return nil, -1, fmt.Errorf("a second copy of this program does not start: %w", err)
 	}
-	link = &stageLink{conn: conn, decoder: gob.NewDecoder(conn)}
+	link = &Stage{conn: conn, decoder: gob.NewDecoder(conn)}
 	listener, err = link.takeListener(cmd.Process.Pid, request)
 	if err != nil {
 		conn.Close()
@@ -134,7 +152,7 @@ func startStage(cmd *exec.Cmd, verbose bool) (link *stageLink, listener int, err
 	return link, listener, nil
 }
 
-func (l *stageLink) takeListener(pid int, request stageRequest) (int, error) {
+func (l *Stage) takeListener(pid int, request stageRequest) (int, error) {
 	if err := gob.NewEncoder(l.conn).Encode(request); err != nil {
 		return -1, errNoStage
 	}
@@ -157,18 +175,18 @@ func (l *stageLink) takeListener(pid int, request stageRequest) (int, error) {
 	return listener, nil
 }
 
-// proceed lets the stage become the program and waits until it has. The error
-// is a *ProgramError.
-func (l *stageLink) proceed(program string) error {
+// Proceed lets the stage become the program and waits until it has. errno is what
+// execve failed with, if it did.
+func (l *Stage) Proceed() (errno unix.Errno, err error) {
 	defer l.conn.Close()
 	if _, err := l.conn.Write([]byte{1}); err != nil {
-		return errNoStage
+		return 0, errNoStage
 	}
 	var reply stageReply
 	if err := l.decoder.Decode(&reply); err != nil {
-		return nil // closed by a successful execve
+		return 0, nil // closed by a successful execve
 	}
-	return execError(program, reply.Errno)
+	return reply.Errno, nil
 }
 
 var errNoStage = errors.New("the second copy of this program did not act as the stage: its main must call launch.StageMain first")

@@ -1,0 +1,232 @@
+// Package chains is what the doors of the launcher carry a program's sockets
+// through: the chains that the catalog has for it, as the host uses them.
+//
+// [Open] starts with a first program; [Set.For] gives the chains of any other.
+package chains
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"upcall.dev/catalog"
+	"upcall.dev/spi"
+	"upcall.dev/ws2"
+	"upcall.dev/wsnet"
+)
+
+// Config says where chains come from.
+type Config struct {
+	// Source is the catalog; nil means the installed one. A *catalog.File is
+	// watched: sockets that are made after a change go by the new catalog.
+	Source catalog.Source
+	// NewDLL makes the DLL that the providers are loaded into; nil means
+	// ws2.New.
+	NewDLL func(ws2.Config) *ws2.DLL
+	// Log receives a line for each event worth telling a person.
+	Log func(string)
+}
+
+// Set is the chains of all programs under one host. Programs share a DLL, and
+// with it their providers, unless the catalog tells programs apart.
+type Set struct {
+	config  Config
+	first   string // the program that the host was started for
+	stop    context.CancelFunc
+	watcher sync.WaitGroup
+
+	// mu guards what follows. Nothing is called under it but a Chains' own
+	// counting.
+	mu        sync.Mutex
+	installed *catalog.Catalog
+	apart     bool // the catalog tells programs apart
+	chains    map[string]*start
+	closed    bool
+	retired   sync.WaitGroup // chains that end with their last socket
+}
+
+// start is one start of chains, which those who ask for the same wait for.
+type start struct {
+	done   chan struct{} // closed when the other two are set
+	chains *Chains
+	err    error
+}
+
+// Open reads the catalog and starts the chains of a program, so that what is
+// wrong with them shows before it runs.
+func Open(c Config, program string) (*Set, error) {
+	if c.Source == nil {
+		c.Source = catalog.OpenFile(catalog.DefaultPath())
+	}
+	if c.NewDLL == nil {
+		c.NewDLL = ws2.New
+	}
+	installed, err := c.Source.Load()
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Set{config: c, first: program, stop: stop}
+	s.use(installed)
+	first, err := s.For(func() string { return program })
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	first.Release()
+	if file, ok := c.Source.(*catalog.File); ok {
+		s.watcher.Go(func() { s.watch(ctx, file) })
+	}
+	return s, nil
+}
+
+// use makes installed the catalog of the chains to come.
+func (s *Set) use(installed *catalog.Catalog) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.installed = installed
+	s.apart = tellsApart(installed)
+	for _, st := range s.chains {
+		s.retired.Go(func() {
+			<-st.done
+			if st.chains != nil {
+				st.chains.Release()
+				<-st.chains.ended
+				if err := st.chains.end(closePatience); err != nil {
+					s.config.Log(err.Error())
+				}
+			}
+		})
+	}
+	s.chains = map[string]*start{}
+}
+
+// watch follows the catalog's file. What is wrong with it is told, and the
+// catalog before stays in use.
+func (s *Set) watch(ctx context.Context, file *catalog.File) {
+	first := true
+	err := file.Watch(ctx, func(installed *catalog.Catalog, err error) {
+		switch {
+		case first: // the one that Open read, or a moment's newer
+			first = false
+			if err != nil || s.same(installed) {
+				return
+			}
+		case err != nil:
+			s.config.Log(fmt.Sprintf("the catalog has changed, and is not used: %v", err))
+			return
+		}
+		s.use(installed)
+	})
+	if ctx.Err() == nil && err != nil {
+		s.config.Log(fmt.Sprintf("changes of the catalog will not be noticed: %v", err))
+	}
+}
+
+func (s *Set) same(installed *catalog.Catalog) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return installed != nil && installed.Serial() == s.installed.Serial()
+}
+
+// tellsApart reports whether chains depend on the program: by categories, or
+// because a provider asks for it.
+func tellsApart(c *catalog.Catalog) bool {
+	if c.HasApplications() {
+		return true
+	}
+	for _, e := range c.Entries() {
+		if name, _, isGo, _ := spi.ParseGoPath(e.Path); isGo {
+			if d, ok := spi.LookupDriver(name); ok && d.ByApplication {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// For returns the chains of a program, which it starts if need be. path is only
+// called where the catalog tells programs apart. The caller releases the chains
+// when its socket has ended.
+func (s *Set) For(path func() string) (*Chains, error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, errors.New("the host is leaving")
+	}
+	program := s.first
+	if s.apart {
+		program = path()
+	}
+	st := s.chains[program]
+	if st != nil {
+		s.mu.Unlock()
+		<-st.done
+		if st.err != nil {
+			return nil, st.err
+		}
+		if st.chains.hold() {
+			return st.chains, nil
+		}
+		return s.For(path) // retired meanwhile: there is a new catalog
+	}
+	st = &start{done: make(chan struct{})}
+	s.chains[program] = st
+	installed := s.installed
+	s.mu.Unlock()
+
+	st.chains, st.err = s.start(installed, program)
+	if st.err != nil {
+		s.mu.Lock()
+		if s.chains[program] == st {
+			delete(s.chains, program) // the next one tries again
+		}
+		s.mu.Unlock()
+	} else {
+		st.chains.hold()
+	}
+	close(st.done)
+	return st.chains, st.err
+}
+
+func (s *Set) start(installed *catalog.Catalog, program string) (*Chains, error) {
+	stack, err := wsnet.New(s.config.NewDLL(ws2.Config{Catalog: installed, Application: program, Log: s.config.Log}))
+	if err != nil {
+		return nil, err
+	}
+	return newChains(stack, installed, program, s.config.Log)
+}
+
+// Close ends all chains. One whose providers do not let go within patience is
+// left behind, and the error says so.
+func (s *Set) Close(patience time.Duration) error {
+	s.stop()
+	s.watcher.Wait()
+	s.mu.Lock()
+	s.closed = true
+	var errs []error
+	ending := s.chains
+	s.chains = nil
+	s.mu.Unlock()
+	for _, st := range ending {
+		<-st.done
+		if st.chains != nil {
+			errs = append(errs, st.chains.end(patience))
+		}
+	}
+	closed := make(chan struct{})
+	go func() {
+		s.retired.Wait()
+		close(closed)
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-closed:
+	case <-timer.C:
+		errs = append(errs, errUnended(patience))
+	}
+	return errors.Join(errs...)
+}

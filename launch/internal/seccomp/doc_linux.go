@@ -1,0 +1,14 @@
+// Package seccomp is the door that traps a program's system calls by seccomp user
+// notification: its sockets stay its own, and connects, names and errors go
+// through the chains of package chains.
+//
+// [Start] starts a program under the filter (stage_linux.go, filter_linux.go)
+// and a [Server] for it (server_linux.go, notify_linux.go). connect_linux.go and
+// names_linux.go are the trapped calls, attempt_linux.go and watch_linux.go one
+// connect from the call to its end, join_linux.go, syn_hold_linux.go and
+// relayed_linux.go what non-IFS chains need, table_linux.go what is known of a
+// socket, tracee_linux.go the looks into the program.
+package seccomp
+
+// Supported reports whether programs of this machine can be trapped.
+const Supported = nativeArch != 0
