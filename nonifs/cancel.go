@@ -14,9 +14,13 @@ func cancelIO(h *Handle[Endpoint], in []byte) spi.Errno {
 		return spi.WSAEFAULT
 	}
 	copy((*[unsafe.Sizeof(request)]byte)(unsafe.Pointer(&request))[:], in)
+	var native uint64
+	if request.Thread != 0 {
+		native = currentThread()
+	}
 	found := h.Value.end(func(o *op) bool {
 		r := &o.request
-		return o.handle == &h.descriptor && r.overlapped() && r.startedBy(request.Thread) &&
+		return o.handle == &h.descriptor && r.overlapped() && r.startedBy(request.Thread, native) &&
 			(request.Overlapped == 0 || request.Overlapped == uintptr(unsafe.Pointer(r.ov)))
 	})
 	if !found {

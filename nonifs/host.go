@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"upcall.dev/internal/outcome"
 	"upcall.dev/spi"
 )
 
@@ -16,6 +17,7 @@ type Host struct {
 	// quiet is set by the last WSPCleanup: operations end without indication.
 	quiet    atomic.Bool
 	blocking blockedCalls
+	results  outcome.Waits // calls of OverlappedResult for operations without an event
 
 	mu     sync.Mutex // guards starts; held while nothing is called
 	starts int

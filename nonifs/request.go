@@ -20,7 +20,8 @@ type Request struct {
 	ov      *spi.Overlapped
 	routine spi.CompletionRoutine
 	thread  spi.ThreadID
-	opened  bool // thread came from WPUOpenCurrentThread
+	opened  bool   // thread came from WPUOpenCurrentThread
+	native  uint64 // the system's id of the thread, of a request that came without thread
 }
 
 func (r *Request) overlapped() bool { return r.ov != nil }
@@ -44,6 +45,8 @@ func (h *Host) BeginRequest(ov *spi.Overlapped, routine spi.CompletionRoutine, t
 	}
 	if thread != nil {
 		r.thread = *thread
+	} else {
+		r.native = currentThread()
 	}
 	ov.Offset, ov.OffsetHigh = 0, 0
 	ov.Start()
@@ -72,7 +75,6 @@ func (h *Host) Complete(s spi.Socket, r *Request, errno spi.Errno, transferred, 
 		ov.Complete(errno, transferred)
 	case r.routine == nil:
 		h.DLL().WPUCompleteOverlappedRequest(s, ov, errno, transferred)
-		return
 	default:
 		ov.Complete(errno, transferred)
 		c := routineCalls.Get().(*routineCall)
@@ -80,6 +82,7 @@ func (h *Host) Complete(s spi.Socket, r *Request, errno spi.Errno, transferred, 
 		c.ov, c.errno, c.transferred, c.flags = ov, errno, transferred, flags
 		h.Upcalls().WPUQueueApc(&c.thread, c.apc, 0)
 	}
+	h.results.Completed(ov)
 	h.closeThread(r)
 }
 
@@ -90,9 +93,11 @@ func (h *Host) closeThread(r *Request) {
 	}
 }
 
-// startedBy reports whether a thread started the request; zero is any.
-func (r *Request) startedBy(thread uintptr) bool {
-	return thread == 0 || r.thread.ThreadHandle == thread
+// startedBy reports whether a thread started the request; zero is any. native is
+// the system's id of the calling thread, which is the one that is meant: those
+// who call an extension function do not say more.
+func (r *Request) startedBy(thread uintptr, native uint64) bool {
+	return thread == 0 || r.thread.ThreadHandle == thread || r.native != 0 && r.native == native
 }
 
 // routineCall is a call of a completion routine on its way to its thread;
@@ -129,22 +134,18 @@ func (c *routineCall) run(uintptr) {
 const resultPoll = 100
 
 // OverlappedResult is WSPGetOverlappedResult for requests that end through
-// [Host.Complete]. With wait it waits for the event of ov, or for the last
-// WSPCleanup, which ends the operation and sets no event. WSA_IO_INCOMPLETE,
-// WSA_IO_PENDING (the event was set, but the operation goes on),
-// WSA_INVALID_HANDLE (nothing to wait for), WSAEFAULT, or the operation's own
-// error.
+// [Host.Complete]. With wait it waits for the event of ov, or without one for
+// the end itself, or for the last WSPCleanup, which ends the operation and sets
+// no event. WSA_IO_INCOMPLETE, WSA_IO_PENDING (the event was set, but the
+// operation goes on), WSA_INVALID_HANDLE (its event is none), WSAEFAULT, or the
+// operation's own error.
 func (h *Host) OverlappedResult(ov *spi.Overlapped, transferred *uint32, wait bool, flags *uint32) spi.Errno {
 	if ov == nil || transferred == nil || flags == nil {
 		return spi.WSAEFAULT
 	}
-	for waiting := wait; waiting && ov.InProgress(); {
-		switch h.DLL().WaitForEvent(ov.HEvent.Untagged(), resultPoll) {
-		case spi.WSA_WAIT_TIMEOUT:
-		case spi.WSA_WAIT_FAILED:
-			return spi.WSA_INVALID_HANDLE
-		default:
-			waiting = false
+	if wait {
+		if errno := h.awaitOutcome(ov); errno != 0 {
+			return errno
 		}
 	}
 	if ov.InProgress() {
@@ -155,4 +156,25 @@ func (h *Host) OverlappedResult(ov *spi.Overlapped, transferred *uint32, wait bo
 	}
 	*transferred, *flags = uint32(ov.InternalHigh), ov.Offset
 	return spi.Errno(ov.OffsetHigh)
+}
+
+// awaitOutcome waits for the end of an operation, or for its event.
+func (h *Host) awaitOutcome(ov *spi.Overlapped) spi.Errno {
+	ev := ov.HEvent.Untagged()
+	if ev == spi.InvalidEvent {
+		if done := h.results.Wait(ov); done != nil {
+			<-done
+		}
+		return 0
+	}
+	for ov.InProgress() {
+		switch h.DLL().WaitForEvent(ev, resultPoll) {
+		case spi.WSA_WAIT_TIMEOUT:
+		case spi.WSA_WAIT_FAILED:
+			return spi.WSA_INVALID_HANDLE
+		default:
+			return 0
+		}
+	}
+	return 0
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"upcall.dev/catalog"
+	"upcall.dev/internal/outcome"
 	"upcall.dev/internal/slot"
 	"upcall.dev/internal/wait"
 	"upcall.dev/spi"
@@ -54,7 +55,9 @@ type DLL struct {
 	current atomic.Pointer[running]
 
 	handles handleTable
-	events  *slot.Table[wait.Event]
+	// outcomes is the calls that wait for operations without an event.
+	outcomes outcome.Waits
+	events   *slot.Table[wait.Event]
 	// eventsClosed counts them: what is remembered of handles holds while it stands.
 	eventsClosed atomic.Uint64
 

@@ -3,6 +3,7 @@ package ws2
 import (
 	"math"
 	"sync"
+	"time"
 
 	"upcall.dev/spi"
 )
@@ -206,9 +207,14 @@ func (t *Thread) WSARecvFrom(s spi.Socket, bufs []spi.Buf, received, flags *uint
 	return t.result(sock.provider.WSPRecvFrom(s, bufs, received, flags, from, fromLen, ov, routine, &t.id))
 }
 
+// outcomePoll is how long a wait for an outcome lasts before it looks whether
+// the last WSACleanup has ended the operation, which tells nobody.
+const outcomePoll = 100 * time.Millisecond
+
 // WSAGetOverlappedResult stores the outcome of an overlapped operation, with
-// wait after its end. WSA_IO_INCOMPLETE (not done, and wait is false), WSAEFAULT
-// (a nil pointer), or the operation's own error.
+// wait after its end: the event is set, or, if the operation has none, its
+// status has changed. WSA_IO_INCOMPLETE (not done, and wait is false),
+// WSAEFAULT (a nil pointer), or the operation's own error.
 // Source: winsock2/nf-winsock2-wsagetoverlappedresult.
 func (t *Thread) WSAGetOverlappedResult(s spi.Socket, ov *spi.Overlapped, transferred *uint32, wait bool, flags *uint32) error {
 	sock, e := t.lookup(s)
@@ -218,5 +224,33 @@ func (t *Thread) WSAGetOverlappedResult(s spi.Socket, ov *spi.Overlapped, transf
 	if ov == nil || transferred == nil || flags == nil {
 		return t.fail(spi.WSAEFAULT)
 	}
-	return t.result(sock.provider.WSPGetOverlappedResult(s, ov, transferred, wait, flags))
+	e = sock.provider.WSPGetOverlappedResult(s, ov, transferred, wait, flags)
+	if wait && e != 0 && !isIFS(s) && ov.HEvent.Untagged() == spi.InvalidEvent && ov.InProgress() {
+		// The provider waits for events alone.
+		t.dll.awaitOutcome(ov)
+		e = sock.provider.WSPGetOverlappedResult(s, ov, transferred, false, flags)
+	}
+	return t.result(e)
+}
+
+// awaitOutcome waits until WPUCompleteOverlappedRequest has completed an
+// operation, or the DLL's use has ended.
+func (d *DLL) awaitOutcome(ov *spi.Overlapped) {
+	done := d.outcomes.Wait(ov)
+	if done == nil {
+		return
+	}
+	ticker := time.NewTicker(outcomePoll)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ticker.C:
+			if !ov.InProgress() || d.client.Load() == nil {
+				d.outcomes.Completed(ov) // forgets the wait
+				return
+			}
+		}
+	}
 }

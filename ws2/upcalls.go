@@ -289,5 +289,6 @@ func (d *DLL) wpuCompleteOverlappedRequest(s spi.Socket, ov *spi.Overlapped, sta
 	if a != nil {
 		a.queue(ov, status, transferred)
 	}
+	d.outcomes.Completed(ov)
 	return 0
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upcall.dev/internal/outcome"
 	"upcall.dev/internal/slot"
 	"upcall.dev/spi"
 )
@@ -94,7 +95,7 @@ type provider struct {
 	attendant  attendant
 	news       news
 	extensions spi.Extensions
-	results    results
+	results    outcome.Waits // calls of WSPGetOverlappedResult
 	poller     poller
 }
 

@@ -4,8 +4,6 @@ package kernel
 
 import (
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"upcall.dev/spi"
 )
@@ -155,46 +153,6 @@ func (o *operations) finish(op *operation, status spi.Errno, flags uint32, indic
 			associated.Post(spi.Completion{Overlapped: ov, Status: status, Transferred: n})
 		}
 	}
-	p.results.completed(ov) // after the event, which who waited may use again
+	p.results.Completed(ov) // after the event, which who waited may use again
 	o.give(op)
-}
-
-// results is the calls of WSPGetOverlappedResult that wait.
-type results struct {
-	waiting atomic.Int32
-
-	mu sync.Mutex // a leaf: guards what follows
-	by map[*spi.Overlapped][]chan struct{}
-}
-
-// wait returns a channel that is closed when the operation of ov completes, or
-// nil when it has completed.
-func (r *results) wait(ov *spi.Overlapped) <-chan struct{} {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.waiting.Add(1) // before the look: whoever completes ov later sees it
-	if !ov.InProgress() {
-		r.waiting.Add(-1)
-		return nil
-	}
-	if r.by == nil {
-		r.by = map[*spi.Overlapped][]chan struct{}{}
-	}
-	done := make(chan struct{})
-	r.by[ov] = append(r.by[ov], done)
-	return done
-}
-
-// completed wakes the calls that wait for ov, which is complete, or in use again.
-func (r *results) completed(ov *spi.Overlapped) {
-	if r.waiting.Load() == 0 {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, done := range r.by[ov] {
-		close(done)
-		r.waiting.Add(-1)
-	}
-	delete(r.by, ov)
 }

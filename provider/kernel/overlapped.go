@@ -387,7 +387,7 @@ func (p *provider) WSPGetOverlappedResult(s spi.Socket, ov *spi.Overlapped, tran
 // await waits until an operation has completed, whether or not the client
 // dequeues from its port. WSAEINVAL when the socket has no such operation.
 func (d *descriptor) await(ov *spi.Overlapped) spi.Errno {
-	done := d.p.results.wait(ov)
+	done := d.p.results.Wait(ov)
 	if done == nil {
 		return 0
 	}
@@ -406,7 +406,7 @@ func (d *descriptor) await(ov *spi.Overlapped) spi.Errno {
 		if !ov.InProgress() {
 			return 0
 		}
-		d.p.results.completed(ov) // forgets the wait
+		d.p.results.Completed(ov) // forgets the wait
 		return e
 	}
 	<-done

@@ -41,7 +41,7 @@ func (d *descriptor) sendAtOnce(x *sending, sent *uint32, ov *spi.Overlapped, th
 			w.port.Post(spi.Completion{Overlapped: ov, Transferred: uint32(n)})
 		}
 	}
-	d.p.results.completed(ov)
+	d.p.results.Completed(ov)
 	o.mu.Unlock()
 	return e, true
 }
