@@ -55,6 +55,15 @@ static inline void upcall_notified(uintptr_t routine, uint32_t error, uint32_t b
 	((LPWSAOVERLAPPED_COMPLETION_ROUTINE)routine)(error, bytes, (LPWSAOVERLAPPED)overlapped, flags);
 }
 
+static inline int upcall_post(uintptr_t routine, uintptr_t window, uint32_t message, uintptr_t w, uintptr_t l)
+{
+	struct upcall_thread before = upcall_leave_go();
+	BOOL posted = ((LPWPUPOSTMESSAGE)routine)((HWND)window, message, (WPARAM)w, (LPARAM)l);
+
+	upcall_enter_go(before);
+	return posted;
+}
+
 static inline uint32_t upcall_v2_startup(uintptr_t f, uintptr_t id, uintptr_t *session)
 {
 	struct upcall_thread before = upcall_leave_go();
