@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 
 	"upcall.dev/catalog"
+	"upcall.dev/profile"
 	"upcall.dev/spi"
 )
 
@@ -207,7 +208,7 @@ func (i *installCommand) Run(std streams, file *catalog.File) error {
 	options := spi.Options{}
 	if known && hasOptions {
 		var err error
-		if options, err = parseOptions(driver, rest); err != nil {
+		if options, err = profile.ParseOptions(driver, rest); err != nil {
 			return err
 		}
 		if err = absolutePaths(driver, options); err != nil {

@@ -27,7 +27,7 @@ func FuzzThrough(f *testing.F) {
 			return
 		}
 		given := maps.Clone(l.Options)
-		composed, err := catalog.Compose(base, "memory", []catalog.Layer{l.Layer})
+		composed, err := catalog.Compose(base, "memory", []catalog.Layer{{Name: l.Name, Options: l.Options}})
 		if err != nil {
 			return // the composition names what is wrong
 		}

@@ -32,6 +32,7 @@ type cli struct {
 
 	Run        runCommand                `cmd:"" help:"Run a program with its outbound TCP through a chain of providers."`
 	CatalogCmd catalogCommand            `cmd:"" name:"catalog" help:"Show and change what is installed."`
+	Profile    profileCommand            `cmd:"" help:"Show and check the named ways to run programs."`
 	Demo       demoCommand               `cmd:"" help:"See it all work: a program under a chain, then every upcall."`
 	Version    versionCommand            `cmd:"" help:"Print the version."`
 	Completion kongcompletion.Completion `cmd:"" help:"Print how to turn on tab completion in bash, zsh or fish."`

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"upcall.dev/catalog"
+	"upcall.dev/profile"
 	"upcall.dev/spi"
 )
 
@@ -84,7 +85,7 @@ func (i *installNamespace) Run(std streams, file *catalog.File) error {
 	if hasOptions {
 		described := spi.Driver{Name: d.Name, Options: d.Options}
 		var err error
-		if options, err = parseOptions(described, rest); err != nil {
+		if options, err = profile.ParseOptions(described, rest); err != nil {
 			return err
 		}
 		if err = absolutePaths(described, options); err != nil {

@@ -7,14 +7,16 @@ import (
 
 	"upcall.dev/catalog"
 	"upcall.dev/launch"
+	"upcall.dev/profile"
 )
 
 type runCommand struct {
-	Through        []layerFlag   `placeholder:"LAYER[:KEY=VALUE,...]" sep:"none" predictor:"layer" help:"Put this layer into the chain; the first is the outermost. Without it the catalog decides."`
-	Over           string        `placeholder:"BASE" predictor:"base" help:"Base provider under the chain (default: the catalog's first)."`
-	Verbose        bool          `short:"v" help:"Say what was not carried (UDP, listeners), and more about failures."`
-	ConnectTimeout time.Duration `default:"2m" help:"Give up on a chain that has not connected by then."`
-	Command        []string      `arg:"" passthrough:"all" name:"PROGRAM" help:"The program and its arguments."`
+	Profile        string         `placeholder:"NAME" predictor:"profile" help:"Run it as this profile says (upcall profile --help); other options go before it."`
+	Through        []layerFlag    `placeholder:"LAYER[:KEY=VALUE,...]" sep:"none" predictor:"layer" help:"Put this layer into the chain; the first is the outermost. Without it the catalog decides."`
+	Over           string         `placeholder:"BASE" predictor:"base" help:"Base provider under the chain (default: the catalog's first)."`
+	Verbose        bool           `short:"v" help:"Say what was not carried (UDP, listeners), and more about failures."`
+	ConnectTimeout *time.Duration `placeholder:"2m" help:"Give up on a chain that has not connected by then."`
+	Command        []string       `arg:"" passthrough:"all" name:"PROGRAM" help:"The program and its arguments."`
 }
 
 func (runCommand) Help() string {
@@ -27,7 +29,8 @@ Examples:
   upcall run --through trace -- curl -s http://127.0.0.1:8000/
   upcall run --through trace:format=json,file=calls.json -- git clone http://127.0.0.1:8000/x.git
   upcall run --through trace --through shape:rate=1MB,delay=50ms -- ./program
-  upcall run -- ./program            the chain that the catalog has for TCP
+  upcall run --profile work -- firefox
+  upcall run -- ./program            what the profiles or else the catalog have for it
 
 Over memory nothing outside the chain can be reached: every connection is
 refused, which shows how the program and the layers take that.
@@ -39,19 +42,27 @@ Base providers:
 }
 
 func (r *runCommand) Run(std streams, file *catalog.File) error {
-	source, err := r.source(file)
-	if err != nil {
-		return failure{exitNotRun, err}
-	}
 	command := r.Command
 	if len(command) > 0 && command[0] == "--" {
 		command = command[1:]
 	}
-	if r.ConnectTimeout <= 0 {
-		return failure{exitUsage, fmt.Errorf("--connect-timeout %v leaves no time to connect: give more than 0, such as 30s", r.ConnectTimeout)}
+	if r.ConnectTimeout != nil && *r.ConnectTimeout <= 0 {
+		return failure{exitUsage, fmt.Errorf("--connect-timeout %v leaves no time to connect: give more than 0, such as 30s", *r.ConnectTimeout)}
 	}
 	if len(command) == 0 {
 		return failure{exitUsage, fmt.Errorf("no program is named: write upcall run -- PROGRAM and its arguments")}
+	}
+	p, err := r.profile(file, command[0])
+	if err != nil {
+		return failure{exitNotRun, err}
+	}
+	installed, err := file.Load()
+	if err != nil {
+		return failure{exitNotRun, err}
+	}
+	source, err := p.Catalog(installed)
+	if err != nil {
+		return failure{exitNotRun, err}
 	}
 	status, err := launch.Run(context.Background(), launch.Options{
 		Catalog:        source,
@@ -60,8 +71,8 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 		Stdin:          std.in,
 		Stdout:         std.out,
 		Stderr:         std.err,
-		Verbose:        r.Verbose,
-		ConnectTimeout: r.ConnectTimeout,
+		Verbose:        p.Verbose,
+		ConnectTimeout: p.ConnectTimeout,
 		Log:            func(line string) { fmt.Fprintln(std.err, "upcall:", line) },
 	})
 	if err != nil {
@@ -73,19 +84,46 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 	return nil
 }
 
-// source is what decides over the program's sockets: the catalog as it is, or
-// with the chain of the command line in front.
-func (r *runCommand) source(file *catalog.File) (catalog.Source, error) {
-	installed, err := file.Load()
-	if err != nil {
-		return nil, err
+// defaultConnectTimeout is longer than most servers take, and shorter than the
+// kernel's own patience.
+const defaultConnectTimeout = 2 * time.Minute
+
+// profile is how the program is run: as the profile says that is named, or that
+// the profiles have for the program, but for what the command line says.
+func (r *runCommand) profile(file *catalog.File, program string) (*profile.Profile, error) {
+	p := &profile.Profile{}
+	if ownChain := len(r.Through) > 0 || r.Over != ""; r.Profile != "" || !ownChain {
+		f, err := loadProfiles(file)
+		if err != nil {
+			return nil, err
+		}
+		switch chosen := f.Choose(profile.Find(program)); {
+		case r.Profile != "":
+			if p, err = f.Lookup(r.Profile); err != nil {
+				return nil, err
+			}
+		case chosen != nil:
+			p = chosen
+		}
 	}
-	if len(r.Through) == 0 && r.Over == "" {
-		return installed, nil
+	if err := supported(p); err != nil {
+		return nil, fmt.Errorf("profile %q: %w", p.Name, err)
 	}
-	layers := make([]catalog.Layer, len(r.Through))
-	for i, l := range r.Through {
-		layers[i] = l.Layer
+	if len(r.Through) > 0 {
+		p.Through = make([]profile.Layer, len(r.Through))
+		for i, l := range r.Through {
+			p.Through[i] = l.Layer
+		}
 	}
-	return catalog.Compose(installed, r.Over, layers)
+	if r.Over != "" {
+		p.Over = r.Over
+	}
+	p.Verbose = p.Verbose || r.Verbose
+	switch {
+	case r.ConnectTimeout != nil:
+		p.ConnectTimeout = *r.ConnectTimeout
+	case p.ConnectTimeout == 0:
+		p.ConnectTimeout = defaultConnectTimeout
+	}
+	return p, nil
 }
