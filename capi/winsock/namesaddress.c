@@ -1,3 +1,7 @@
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include <winsock2.h>
 #include <ws2tcpip.h>
 
@@ -65,25 +69,58 @@ INT WSAAPI WSAStringToAddressW(LPWSTR text, INT family, LPWSAPROTOCOL_INFOW info
 	return socket_error(goWSAStringToAddress(self(), text, family, info, addr, length, 1));
 }
 
+/* A thread's texts of errors. Not thread-local variables: a program that loads
+ * the library while it runs has room for few of those. */
+struct texts {
+	char narrow[GAI_STRERROR_BUFFER_SIZE + 1];
+	WCHAR wide[GAI_STRERROR_BUFFER_SIZE + 1];
+};
+
+static pthread_key_t texts;
+
+__attribute__((constructor)) static void prepare(void)
+{
+	pthread_key_create(&texts, free);
+}
+
+/* The calling thread's, or NULL without memory. */
+static struct texts *own_texts(void)
+{
+	struct texts *t = pthread_getspecific(texts);
+
+	if (!t) {
+		t = malloc(sizeof *t);
+		if (t)
+			pthread_setspecific(texts, t);
+	}
+	return t;
+}
+
 char *gai_strerrorA(int error)
 {
-	static __thread char text[GAI_STRERROR_BUFFER_SIZE + 1];
+	static char none[] = "";
+	struct texts *t = own_texts();
 
+	if (!t)
+		return none;
 	if (upcall_forked)
-		return strcpy(text, "not available in a process that fork made");
-	goErrorText(error, text, sizeof text, 0);
-	return text;
+		return strcpy(t->narrow, "not available in a process that fork made");
+	goErrorText(error, t->narrow, sizeof t->narrow, 0);
+	return t->narrow;
 }
 
 WCHAR *gai_strerrorW(int error)
 {
-	static __thread WCHAR text[GAI_STRERROR_BUFFER_SIZE + 1];
+	static WCHAR none[1];
+	struct texts *t = own_texts();
 
+	if (!t)
+		return none;
 	if (upcall_forked)
-		text[0] = 0;
+		t->wide[0] = 0;
 	else
-		goErrorText(error, text, sizeof text / sizeof *text, 1);
-	return text;
+		goErrorText(error, t->wide, sizeof t->wide / sizeof *t->wide, 1);
+	return t->wide;
 }
 
 const struct in6_addr in6addr_any = IN6ADDR_ANY_INIT;
