@@ -41,7 +41,7 @@ type Event struct {
 	all  int  // nodes in the list that belong to waits for all events
 
 	// A semaphore (limit > 0) is signalled while count > 0, which is guarded as
-	// state is.
+	// all is, a busy word too.
 	count, limit int32
 
 	// mu guards the list and the registration fields of its nodes. Nothing is
