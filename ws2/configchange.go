@@ -23,8 +23,10 @@ type notification struct {
 	stop context.CancelFunc
 	done chan struct{} // closed when the goroutine has ended
 
-	mu      sync.Mutex // a leaf but for what completing takes; guards the rest
-	untold  bool       // a change that no operation has told yet
+	mu      sync.Mutex   // a leaf but for what completing takes; guards the rest
+	untold  bool         // a change that no operation has told yet
+	rung    func() int64 // of a bell, to which operations listen from their start: how far it has got
+	heard   int64        // how far it had got
 	waiting []*hostOperation
 	failed  spi.Errno // the watch has ended; operations end with it at once
 }
@@ -64,9 +66,14 @@ func (t *Thread) WSAProviderConfigChange(handle *Notification, ov *spi.Overlappe
 		return nil
 	}
 	n := t.dll.notifications.objects.Get(uintptr(*handle))
-	if n == nil {
+	if n == nil || n.rung != nil {
 		return t.fail(spi.WSA_INVALID_HANDLE)
 	}
+	return t.notified(n, ov, routine)
+}
+
+// notified is an operation that a notification completes, or waits for it.
+func (t *Thread) notified(n *notification, ov *spi.Overlapped, routine spi.CompletionRoutine) error {
 	if ov != nil {
 		op, e := t.begin(ov, routine)
 		if e == 0 {
@@ -114,15 +121,20 @@ func (n *notificationTable) open(source catalog.Source) (Notification, error) {
 	if !ok {
 		return 0, &ProviderError{Code: spi.WSAEOPNOTSUPP, Err: fmt.Errorf("it is a value in memory, whose changes nobody can see: use a catalog file")}
 	}
+	return n.watch(new(notification), watched.Watch)
+}
+
+// watch gives a notification a handle once its watch is in place.
+func (n *notificationTable) watch(watch *notification, follow func(context.Context, func(*catalog.Catalog, error)) error) (Notification, error) {
 	ctx, stop := context.WithCancel(context.Background())
-	watch := &notification{stop: stop, done: make(chan struct{})}
+	watch.stop, watch.done = stop, make(chan struct{})
 	inPlace := make(chan struct{})
 	var failure error
 	go func() {
 		defer close(watch.done)
 		first := true
-		failure = watched.Watch(ctx, func(*catalog.Catalog, error) {
-			if first { // the catalog as it is
+		failure = follow(ctx, func(*catalog.Catalog, error) {
+			if first { // things as they are
 				first = false
 				close(inPlace)
 				return
@@ -169,6 +181,9 @@ func (n *notification) add(op *hostOperation) spi.Errno {
 		op.complete(0, 0, false)
 		return 0
 	}
+	if n.rung != nil {
+		n.heard = n.rung()
+	}
 	n.waiting = append(n.waiting, op)
 	return spi.WSA_IO_PENDING
 }
@@ -176,7 +191,14 @@ func (n *notification) add(op *hostOperation) spi.Errno {
 func (n *notification) changed() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.untold = len(n.waiting) == 0
+	if n.rung != nil {
+		now := n.rung()
+		if now == n.heard {
+			return
+		}
+		n.heard = now
+	}
+	n.untold = len(n.waiting) == 0 && n.rung == nil
 	n.completeAll(0, false)
 }
 
