@@ -16,6 +16,7 @@ extern "C" {
 
 typedef BOOL (WINAPI *PHANDLER_ROUTINE)(DWORD CtrlType);
 
+BOOL WINAPI GenerateConsoleCtrlEvent(DWORD dwCtrlEvent, DWORD dwProcessGroupId);
 BOOL WINAPI SetConsoleCtrlHandler(PHANDLER_ROUTINE HandlerRoutine, BOOL Add);
 
 #ifdef __cplusplus
