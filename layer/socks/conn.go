@@ -153,27 +153,29 @@ func (c *conn) succeed() {
 	c.state.Store(connected)
 }
 
-// handOver gives the client's selection back to the next provider, which then
-// tells of the connection, and lets it answer from then on.
+// handOver lets the next provider answer, and gives the client's selection back
+// to it, which then tells of the connection.
 func (c *conn) handOver() {
+	c.mu.Lock()
+	c.attempt = nil
+	if c.engine != nil {
+		c.engine.Close()
+	}
+	c.state.Store(connected)
+	sel := c.selection
+	c.mu.Unlock()
+	if sel.mask == 0 {
+		return
+	}
 	for {
+		c.t.selectBelow(c.s, sel)
 		c.mu.Lock()
-		sel := c.selection
+		latest := c.selection
 		c.mu.Unlock()
-		if sel.mask != 0 {
-			c.t.selectBelow(c.s, sel)
-		}
-		c.mu.Lock()
-		if c.selection == sel {
-			if c.engine != nil {
-				c.engine.Close()
-			}
-			c.attempt = nil
-			c.state.Store(connected)
-			c.mu.Unlock()
+		if latest == sel {
 			return
 		}
-		c.mu.Unlock()
+		sel = latest // chosen meanwhile, and perhaps overwritten just now
 	}
 }
 

@@ -26,43 +26,28 @@ func (t *streams) choose(s spi.Socket, sel selection) spi.Errno {
 		return t.selectBelow(s, sel)
 	}
 	c = t.conn(s)
-	for {
-		c.mu.Lock()
-		if state := c.state.Load(); state == connecting || state == failed {
-			before := c.selection
-			c.selection = sel
-			errno := c.selectLocked(c.now())
-			if errno != 0 {
-				c.selection = before
-			} else if sel.mask != 0 {
-				c.nonblocking = true
-			}
-			c.mu.Unlock()
-			if errno == 0 && sel.mask != 0 && state == failed {
-				errno = setMode(t.Provider, s, true)
-			}
-			return errno
-		}
+	c.mu.Lock()
+	before := c.selection
+	c.selection = sel
+	state := c.state.Load()
+	var errno spi.Errno
+	if answered := state == connecting || state == failed; answered {
+		errno = c.selectLocked(c.now())
+	} else {
 		c.mu.Unlock()
-		if errno := t.selectBelow(s, sel); errno != 0 {
-			return errno
-		}
+		errno = t.selectBelow(s, sel)
 		c.mu.Lock()
-		if state := c.state.Load(); state != connecting && state != failed {
-			c.selection = sel
-			if sel.mask != 0 {
-				c.nonblocking = true
-			}
-			c.mu.Unlock()
-			return 0
-		}
-		// A connect began meanwhile: what was selected below is its own again.
-		a := c.attempt
-		c.mu.Unlock()
-		if a != nil && !a.blocking {
-			t.Provider.WSPEventSelect(s, a.lower.event, everything)
-		}
 	}
+	if errno != 0 {
+		c.selection = before
+	} else if sel.mask != 0 {
+		c.nonblocking = true
+	}
+	c.mu.Unlock()
+	if errno == 0 && sel.mask != 0 && state == failed {
+		errno = setMode(t.Provider, s, true)
+	}
+	return errno
 }
 
 func (t *streams) WSPEnumNetworkEvents(s spi.Socket, ev spi.Event, out *spi.NetworkEvents) spi.Errno {

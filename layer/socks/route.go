@@ -207,6 +207,9 @@ func outcome(err error) spi.Errno {
 		return r.code
 	}
 	if errno, ok := errors.AsType[spi.Errno](err); ok && errno != 0 {
+		if errno == spi.WSAESHUTDOWN { // a send after the proxy's end
+			return spi.WSAECONNRESET
+		}
 		return errno
 	}
 	switch {

@@ -156,6 +156,7 @@ func (d *descriptor) dissolve() spi.Errno {
 	if errno := disconnect(d.fd); errno != 0 {
 		return spi.FromErrno(errno)
 	}
+	d.takeError() // ECONNRESET, of the kernel's own reset
 	d.newConnection(0)
 	d.clear(fSendShut | fRecvShut)
 	return 0
