@@ -79,6 +79,16 @@ func (x *exports) WaitForEvent(ev spi.Event, milliseconds uint32) uint32 {
 	return waitCode(wait.For([]*wait.Event{e}, false, timeoutOf(milliseconds)))
 }
 
+// Host returns the DLL, for loaders of providers that are not written in Go,
+// which serve one DLL of the process.
+func (x *exports) Host() *DLL { return x.dll }
+
+// Explain tells why a provider could not be started, for loaders whose
+// WSPStartup has only a code to answer with.
+func (x *exports) Explain(provider string, err error) {
+	x.trail.note(x.dll, providerName(provider), err)
+}
+
 // Application returns the path by which the catalog knows the program.
 func (x *exports) Application() string {
 	path, _ := x.dll.application()

@@ -2,6 +2,7 @@ package ws2
 
 import (
 	"sync/atomic"
+	"unsafe"
 
 	"upcall.dev/internal/port"
 	"upcall.dev/internal/slot"
@@ -91,4 +92,22 @@ func (h *handleTable) drop(s spi.Socket, sock *socket) {
 	if isIFS(s) {
 		h.ifs.CompareAndDelete(uintptr(s), sock)
 	}
+}
+
+// ShareContexts makes the contexts of non-IFS handles readable for code outside
+// Go, so that WPUQuerySocketHandleContext need not enter it: tell is called with
+// the address of each segment of the table of handles, now and whenever there is
+// a new one, before a handle is in it. A segment is never moved or freed. It has
+// 1024 slots of two words, the handle (0 in a free slot) and its context; bits 2
+// to 31 of a handle number its slot. A reader that finds the handle there before
+// and after it has read the context has the right one.
+//
+// It returns false, and shares nothing, when upcalls are counted: each must pass
+// by the counter then.
+func (d *DLL) ShareContexts(tell func(segment int, slots unsafe.Pointer)) bool {
+	if d.stats != nil {
+		return false
+	}
+	d.handles.nonIFS.Share(func(segment int, slots *slot.Slot) { tell(segment, unsafe.Pointer(slots)) })
+	return true
 }

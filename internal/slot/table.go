@@ -60,6 +60,8 @@ type Table[T any] struct {
 	count int // handles in the table
 	limit int
 	free  uint32 // head of the list of free slots, index + 1; 0 = empty
+	// shared is told where each segment's slots are; nil if nobody wants to know.
+	shared func(segment int, slots *Slot)
 }
 
 // segment is slots by index + 1, so that the first segment's first is unused.
@@ -202,8 +204,29 @@ func (t *Table[T]) grow(number uint32) {
 	}
 	// Readers see their own length of an array that is never written within it.
 	longer := append(directory, g)
+	if t.shared != nil {
+		t.shared(len(directory), &g.slots[0])
+	}
 	t.directory.Store(&longer)
 }
+
+// Share makes t tell where the slots of each segment begin, by the segment's
+// number: of those that it has before Share returns, of each later one before a
+// handle has a place in it. Code outside Go can then look contexts up as
+// [Slot.Context] does; [SlotsPerSegment] and [Slot] say how. tell is called with
+// the table's lock held.
+func (t *Table[T]) Share(tell func(segment int, slots *Slot)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.shared = tell
+	for i, g := range *t.directory.Load() {
+		tell(i, &g.slots[0])
+	}
+}
+
+// SlotsPerSegment is the number of slots that follow each other in memory. Bits
+// 2 to 31 of a handle number its slot in the table.
+const SlotsPerSegment = segmentLen
 
 // Remove takes a handle out of the table and returns its object. Of several
 // removers of one handle one gets the object, the others nil, as for a handle
