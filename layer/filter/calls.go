@@ -37,22 +37,21 @@ func (f *filter) ask(s spi.Socket, d direction, name []byte) (spi.Provider, spi.
 
 // kindOf returns what a socket is, for a call that carries name.
 func (f *filter) kindOf(s spi.Socket, name []byte) protocol {
-	if spi.AddressFamily(name) == spi.AF_UNIX {
-		return local
-	}
 	var value [4]byte
 	length := int32(len(value))
 	if f.on(s).WSPGetSockOpt(s, spi.SOL_SOCKET, spi.SO_TYPE, value[:], &length) != 0 {
 		return otherProtocol
 	}
-	return protocolOfType(int32(binary.NativeEndian.Uint32(value[:])))
+	return protocolOfType(int32(binary.NativeEndian.Uint32(value[:])), spi.AddressFamily(name))
 }
 
-func protocolOfType(typ int32) protocol {
-	switch typ {
-	case spi.SOCK_STREAM:
+func protocolOfType(typ, family int32) protocol {
+	switch {
+	case family == spi.AF_UNIX:
+		return local
+	case typ == spi.SOCK_STREAM:
 		return tcp
-	case spi.SOCK_DGRAM:
+	case typ == spi.SOCK_DGRAM:
 		return udp
 	}
 	return otherProtocol
@@ -81,7 +80,7 @@ func (f *filter) connecting(s spi.Socket, p spi.Provider, name []byte) {
 	if p != f.Provider {
 		f.keep(s)
 	}
-	if to, ok := spi.AddrPortFrom(name); ok && to.Port() == dnsPort && !f.observes && f.kindOf(s, name) == udp {
+	if to, ok := spi.AddrPortFrom(name); ok && to.Port() == dnsPort && f.kindOf(s, name) == udp {
 		f.resolvers.set(s, &struct{}{})
 	}
 }
@@ -219,7 +218,7 @@ func (f *filter) WSPRecvFrom(s spi.Socket, bufs []spi.Buf, received, flags *uint
 
 func (f *filter) WSPRecv(s spi.Socket, bufs []spi.Buf, received, flags *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	errno := f.on(s).WSPRecv(s, bufs, received, flags, ov, routine, thread)
-	if errno == 0 && received != nil && f.resolvers.get(s) != nil {
+	if errno == 0 && received != nil && !f.observes && f.resolvers.get(s) != nil {
 		learn(bufs, *received)
 	}
 	return errno

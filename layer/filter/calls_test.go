@@ -135,39 +135,56 @@ func connectTo(t testing.TB, thread *ws2.Thread, from string, to []byte) spi.Soc
 	return s
 }
 
+// isReset connects from an address, and checks that the connection ends by a
+// reset: once it is made, or before that is known.
+func isReset(t testing.TB, thread *ws2.Thread, from string, to []byte, meanwhile func()) {
+	t.Helper()
+	s := bound(t, thread, spi.SOCK_STREAM, from)
+	defer shut(t, thread, s)
+	err := thread.Connect(s, to)
+	meanwhile()
+	if err == nil {
+		_, err = thread.Recv(s, make([]byte, 1), 0)
+	}
+	if !errors.Is(err, spi.WSAECONNRESET) {
+		t.Errorf("the denied peer: %v", err)
+	}
+}
+
 func TestDeniedPeersAreReset(t *testing.T) {
 	each(t, spi.Options{"rules": rules(t, servers)}, func(t *testing.T, _ *ws2.DLL, thread *ws2.Thread) {
 		l, to := layertest.Listen(t, thread)
-		denied := connectTo(t, thread, "127.0.0.2:0", to)
-		allowed := connectTo(t, thread, "127.0.0.1:0", to)
+		var allowed, a spi.Socket
 		peer, length := make([]byte, 128), int32(128)
-		a, err := thread.WSAAccept(l, peer, &length, func(callerID []byte, _ *spi.Buf, _, _ *spi.QOS, _ []byte, _ *spi.Buf, _ *spi.Group, _ uintptr) int32 {
-			if strings.HasPrefix(spi.AddressString(callerID), "127.0.0.2") {
-				t.Error("the client's condition function sees the denied peer")
+		isReset(t, thread, "127.0.0.2:0", to, func() {
+			allowed = connectTo(t, thread, "127.0.0.1:0", to)
+			var err error
+			a, err = thread.WSAAccept(l, peer, &length, func(callerID []byte, _ *spi.Buf, _, _ *spi.QOS, _ []byte, _ *spi.Buf, _ *spi.Group, _ uintptr) int32 {
+				if strings.HasPrefix(spi.AddressString(callerID), "127.0.0.2") {
+					t.Error("the client's condition function sees the denied peer")
+				}
+				return spi.CF_ACCEPT
+			}, 0)
+			if err != nil {
+				t.Fatal(err)
 			}
-			return spi.CF_ACCEPT
-		}, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		})
 		if got, want := spi.AddressString(peer[:length]), spi.AddressString(layertest.Name(t, thread, allowed)); got != want {
 			t.Errorf("accepted %s, want %s", got, want)
 		}
-		if _, err := thread.Recv(denied, make([]byte, 1), 0); !errors.Is(err, spi.WSAECONNRESET) {
-			t.Errorf("the denied peer: %v", err)
-		}
 		setNonblocking(t, thread, l)
-		again := connectTo(t, thread, "127.0.0.2:0", to)
-		if s, err := thread.Accept(l, nil, nil); !errors.Is(err, spi.WSAEWOULDBLOCK) {
-			t.Errorf("accept with nobody else: %v, %v", s, err)
-		}
+		isReset(t, thread, "127.0.0.2:0", to, func() {
+			if s, err := thread.Accept(l, nil, nil); !errors.Is(err, spi.WSAEWOULDBLOCK) {
+				t.Errorf("accept with nobody else: %v, %v", s, err)
+			}
+		})
 		if _, err := thread.Send(allowed, []byte("hello"), 0); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := thread.Recv(a, make([]byte, 10), 0); n != 5 || err != nil {
 			t.Errorf("the accepted socket: %d, %v", n, err)
 		}
-		shut(t, thread, denied, allowed, a, again, l)
+		shut(t, thread, allowed, a, l)
 	})
 }
 
@@ -194,10 +211,7 @@ func TestAcceptExSeesNoDeniedPeer(t *testing.T) {
 		if !errors.Is(err, spi.WSA_IO_PENDING) {
 			t.Fatal(err)
 		}
-		denied := connectTo(t, thread, "127.0.0.2:0", to)
-		if _, err := thread.Recv(denied, make([]byte, 1), 0); !errors.Is(err, spi.WSAECONNRESET) {
-			t.Errorf("the denied peer: %v", err)
-		}
+		isReset(t, thread, "127.0.0.2:0", to, func() {})
 		client := connectTo(t, thread, "127.0.0.1:0", to)
 		if err := thread.WSAGetOverlappedResult(l, ov, &n, true, &flags); err != nil {
 			t.Fatal(err)
@@ -208,7 +222,7 @@ func TestAcceptExSeesNoDeniedPeer(t *testing.T) {
 		if n, err := thread.Recv(a, make([]byte, 2), 0); n != 1 || err != nil {
 			t.Error(n, err)
 		}
-		shut(t, thread, denied, client, a, l)
+		shut(t, thread, client, a, l)
 	})
 }
 

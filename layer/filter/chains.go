@@ -175,11 +175,38 @@ func (v *view) named(name string) (all []*spi.ProtocolInfo) {
 		}
 		switch {
 		case err == nil && (uint32(id) == e.CatalogEntryID || uint32(id) == top.CatalogEntryID),
-			err != nil && (name == e.Name() || name == top.Name() || top == e && name == v.driver(e.ProviderID)):
+			err != nil && (name == e.Name() || v.called(top, name) || top == e && name == v.driver(e.ProviderID)):
 			all = append(all, e)
 		}
 	}
 	return all
+}
+
+// called reports whether a chain's topmost layer, or another bare layer of the
+// same installation, has the name: a layer may have several, of which each is in
+// the chains for some protocols.
+func (v *view) called(top *spi.ProtocolInfo, name string) bool {
+	return slices.ContainsFunc(v.entries, func(e spi.ProtocolInfo) bool {
+		return e.ProviderID == top.ProviderID && e.ProtocolChain.ChainLen == spi.LayeredProtocol && e.Name() == name
+	})
+}
+
+// handshakes reports whether a layer of the chain goes on talking after the base
+// has connected.
+func (v *view) handshakes(chain *spi.ProtocolInfo) bool {
+	return slices.ContainsFunc(chain.ProtocolChain.Entries(), func(id uint32) bool {
+		e := v.byID[id]
+		if e == nil {
+			return false
+		}
+		path, errno := v.host.ProviderPath(e.ProviderID)
+		if errno != 0 {
+			return false
+		}
+		name, o, isGo, err := spi.ParseGoPath(path)
+		d, known := spi.LookupDriver(name)
+		return isGo && err == nil && known && d.Handshakes != nil && d.Handshakes(o)
+	})
 }
 
 // driver returns the name of a provider that is written in Go, else nothing.
@@ -236,6 +263,9 @@ func (s *shared) checkChains(p *policy) error {
 		}
 		serves := false
 		for _, from := range own {
+			if r.protocols&protocolOfType(from.SocketType, from.AddressFamily) == 0 {
+				continue
+			}
 			to := v.find(r.chain, from)
 			if to == nil {
 				continue
@@ -260,10 +290,12 @@ func (s *shared) checkChain(v *view, r *rule, from, to *spi.ProtocolInfo) error 
 	switch {
 	case s.own:
 		return nil
+	case !s.sends && v.handshakes(to):
+		return fmt.Errorf("%s: the chain %q talks with a proxy before a socket is connected, which a filter without such rules at its start does not expect: the rule counts from the next start", r.where, to.Name())
 	case s.mapped:
 		return fmt.Errorf("%s: sockets without IFS handles cannot change to the chain %q: set the filter's option handles=own", r.where, to.Name())
 	case !to.IFS():
-		return fmt.Errorf("%s: the chain %q has handles of its own, which a filter that passes handles through cannot give: set its option handles=own", r.where, to.Name())
+		return fmt.Errorf("%s: the chain %q has handles of its own, which a filter that passes handles through cannot give: set its option handles=own, or write the rule for other protocols", r.where, to.Name())
 	case v.base(to) != v.base(from):
 		return fmt.Errorf("%s: the chain %q ends in another base provider than %q: set the filter's option handles=own", r.where, to.Name(), from.Name())
 	}

@@ -30,7 +30,7 @@ func fromResolver(from []byte) bool {
 // transferred looks at what a socket with a handle of the layer's own has
 // received.
 func (f *filter) transferred(t *nonifs.Transfer) {
-	if t.Receive && t.Errno == 0 && fromResolver(t.Address) {
+	if t.Receive && t.Errno == 0 && (fromResolver(t.Address) || f.resolvers.get(t.Socket) != nil) {
 		learn(t.Bufs, t.N)
 	}
 }

@@ -191,6 +191,9 @@ func (t *ruleTable) rule(denied spi.Errno) (rule, error) {
 	if r.ports, err = portsOf(t.Port); err != nil {
 		return r, err
 	}
+	if r.narrow(); r.protocols == 0 {
+		return r, errors.New("the rule matches nothing: its address, port and protocol have no sockets in common")
+	}
 	chain, err := chainOf(t.Via)
 	switch {
 	case err != nil:

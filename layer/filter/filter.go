@@ -27,6 +27,7 @@ const (
 
 func init() {
 	driver := definition(nil).Driver()
+	driver.Handshakes = mayHandshake
 	driver.Open = func(m spi.Module) (spi.StartupFunc, error) {
 		c, err := parse(m.Options)
 		if err != nil {
@@ -52,12 +53,25 @@ func definition(s *shared) layer.Definition {
 		Name:    name,
 		Summary: summary,
 		Options: options,
+		// Rules may be about programs, today or after the next change of the file.
+		ByApplication: true,
 		SeesBytes: func(o spi.Options) bool {
 			c, err := parse(o)
 			return err == nil && c.own
 		},
 		New: func(next spi.Provider, _ spi.Options) (spi.Provider, error) { return newFilter(next, s) },
 	}
+}
+
+// mayHandshake reports whether rules send sockets to other chains, whose layers
+// may talk before a connection is the client's.
+func mayHandshake(o spi.Options) bool {
+	c, err := parse(o)
+	if err != nil {
+		return false
+	}
+	p, _, err := (&shared{config: c}).read()
+	return err == nil && p.sends()
 }
 
 // host is what next has beside the thirty functions.

@@ -71,7 +71,7 @@ func (o *owner) judge(p relay.Purpose, info *spi.ProtocolInfo, name []byte) (*re
 	if !policy.judges(d) && o.log.Load() == nil {
 		return nil, 0
 	}
-	op, ok := newOperation(d, protocolOfType(info.SocketType), name)
+	op, ok := newOperation(d, protocolOfType(info.SocketType, info.AddressFamily), name)
 	if !ok {
 		return nil, 0 // the provider says what is wrong with it
 	}

@@ -2,10 +2,12 @@ package filter
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,18 +141,24 @@ func TestRefusedAtTheStart(t *testing.T) {
 
 // Names come from the answers that a program receives, and count from then on.
 func TestNamesAreLearned(t *testing.T) {
-	for i, k := range kinds {
-		t.Run(k.name, func(t *testing.T) { namesAreLearned(t, k.base, k.o, i) })
+	for _, k := range kinds {
+		for _, connected := range []bool{false, true} {
+			t.Run(fmt.Sprint(k.name, " connected ", connected), func(t *testing.T) { namesAreLearned(t, k.base, k.o, connected) })
+		}
 	}
 }
 
-func namesAreLearned(t *testing.T, base string, o spi.Options, n int) {
+// unknown counts the addresses that have been taken for tests: names are learned
+// for the whole process.
+var unknown atomic.Uint32
+
+func namesAreLearned(t *testing.T, base string, o spi.Options, connected bool) {
 	all := spi.Options{"deny": "*.learned.example", "error": "WSAEHOSTUNREACH"}
 	for key, value := range o {
 		all[key] = value
 	}
 	_, thread := layertest.Start(t, base, filtering(all))
-	to := netip.AddrFrom4([4]byte{127, 0, 7, byte(n)})
+	to := netip.AddrFrom4([4]byte{127, 100, byte(unknown.Add(1) >> 8), byte(unknown.Load())})
 	try := func() error {
 		s := layertest.Socket(t, thread, spi.SOCK_STREAM)
 		defer shut(t, thread, s)
@@ -174,11 +182,22 @@ func namesAreLearned(t *testing.T, base string, o spi.Options, n int) {
 				t.Errorf("after an answer of who is no resolver: %v", err)
 			}
 		}
+		if connected && from == resolver {
+			if err := thread.Connect(s, layertest.Name(t, thread, resolver)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if _, err := thread.SendTo(from, message, 0, layertest.Name(t, thread, s)); err != nil {
 			t.Fatal(err)
 		}
 		name, length := make([]byte, 128), int32(128)
-		if got, err := thread.RecvFrom(s, make([]byte, 512), 0, name, &length); err != nil || got != len(message) {
+		got, err := 0, error(nil)
+		if connected && from == resolver {
+			got, err = thread.Recv(s, make([]byte, 512), 0)
+		} else {
+			got, err = thread.RecvFrom(s, make([]byte, 512), 0, name, &length)
+		}
+		if err != nil || got != len(message) {
 			t.Fatal(got, err)
 		}
 	}

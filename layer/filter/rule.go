@@ -30,12 +30,27 @@ type rule struct {
 	chain  string    // of via
 }
 
+// narrow leaves the rule those protocols that its other conditions allow.
+func (r *rule) narrow() {
+	if len(r.ports) > 0 {
+		r.protocols &^= local
+	}
+	if len(r.addresses) == 0 {
+		return
+	}
+	var some protocol
+	for i := range r.addresses {
+		some |= r.addresses[i].protocols
+	}
+	r.protocols &= some
+}
+
 // matches leaves out the condition on the program.
 func (r *rule) matches(o *operation) bool {
 	if r.directions&o.direction == 0 || r.protocols&o.protocol == 0 {
 		return false
 	}
-	if len(r.ports) > 0 && (o.protocol == local || !slices.ContainsFunc(r.ports, func(p ports) bool { return p.contain(o.address.Port()) })) {
+	if len(r.ports) > 0 && !slices.ContainsFunc(r.ports, func(p ports) bool { return p.contain(o.address.Port()) }) {
 		return false
 	}
 	if len(r.addresses) == 0 {
@@ -85,6 +100,11 @@ func (p *policy) judges(d direction) bool {
 		return true
 	}
 	return slices.ContainsFunc(p.rules, func(r rule) bool { return r.directions&d != 0 && r.action != allow })
+}
+
+// sends reports whether a rule sends sockets to another chain.
+func (p *policy) sends() bool {
+	return slices.ContainsFunc(p.rules, func(r rule) bool { return r.action == via })
 }
 
 // of returns the part of the policy that concerns one program.

@@ -28,6 +28,7 @@ type shared struct {
 	host    *layer.Host
 	told    string // the latest message about the file
 	targets map[targetKey]*target
+	sends   bool // rules sent sockets to other chains at the start
 	passed  bool // some sockets have handles that are passed through
 	mapped  bool // some have handles that package nonifs maps
 }
@@ -85,6 +86,9 @@ func (s *shared) start(h *layer.Host, passed bool) error {
 		s.passed, s.mapped = s.passed || passed, s.mapped || !passed
 	}
 	p, info, err := s.read()
+	if err == nil && s.users == 0 {
+		s.sends = p.sends()
+	}
 	if err == nil {
 		err = s.checkChains(p)
 	}
