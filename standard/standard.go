@@ -7,6 +7,7 @@ package standard
 import (
 	_ "upcall.dev/layer/filter"
 	_ "upcall.dev/layer/shape"
+	_ "upcall.dev/layer/socks"
 	_ "upcall.dev/layer/trace"
 	_ "upcall.dev/namespace/dns"
 	_ "upcall.dev/namespace/hosts"
