@@ -26,7 +26,7 @@ func (f *filter) ask(s spi.Socket, d direction, name []byte) (spi.Provider, spi.
 	case r.action == deny:
 		return nil, r.errno
 	case r.action == via:
-		return f.enter(s, r)
+		return f.enter(s, &o, r)
 	case d&(connect|bind) != 0:
 		f.leave(s)
 	case d == send:

@@ -9,13 +9,15 @@ import (
 	"sync/atomic"
 
 	"upcall.dev/layer"
+	"upcall.dev/layer/names"
 	"upcall.dev/layer/relay"
 	"upcall.dev/spi"
 )
 
 // target is another chain, which rules send sockets to.
 type target struct {
-	entry spi.ProtocolInfo
+	entry   spi.ProtocolInfo
+	proxies bool // it talks with a proxy, which may know an address by its name alone
 
 	// mu is held while the provider starts, by those alone who want this chain,
 	// which never comes to this layer again. It guards ended.
@@ -85,7 +87,8 @@ func (s *shared) target(r *rule, own *spi.ProtocolInfo) (*target, *layer.Host, e
 	if t != nil {
 		return t, s.host, nil
 	}
-	entry := s.view().find(r.chain, own)
+	v := s.view()
+	entry := v.find(r.chain, own)
 	if entry == nil {
 		return nil, nil, fmt.Errorf("%s: no chain %q of the catalog is for sockets such as those of %q", r.where, r.chain, own.Name())
 	}
@@ -95,7 +98,7 @@ func (s *shared) target(r *rule, own *spi.ProtocolInfo) (*target, *layer.Host, e
 		}
 	}
 	if t == nil {
-		t = &target{entry: *entry}
+		t = &target{entry: *entry, proxies: v.handshakes(entry)}
 	}
 	if s.targets == nil {
 		s.targets = map[targetKey]*target{}
@@ -109,6 +112,15 @@ func (s *shared) target(r *rule, own *spi.ProtocolInfo) (*target, *layer.Host, e
 type targetKey struct {
 	name string
 	own  uint32
+}
+
+// reaches says why the chain cannot have an operation: an address that stands
+// for a name, which a layer has made up, must not go out into the network.
+func (t *target) reaches(o *operation, r *rule) error {
+	if o.protocol == local || t.proxies || !names.Default.Assigned(o.address.Addr()) {
+		return nil
+	}
+	return fmt.Errorf("%s: %v stands for a name that only a proxy can look up, and the chain %q has none", r.where, o, t.entry.Name())
 }
 
 // complain tells of a rule that cannot be followed, once in a row.

@@ -82,6 +82,9 @@ func (o *owner) judge(p relay.Purpose, info *spi.ProtocolInfo, name []byte) (*re
 		return nil, r.errno
 	case via:
 		t, err := o.chain(r, info)
+		if err == nil {
+			err = t.reaches(&op, r)
+		}
 		if err != nil {
 			o.complain(err)
 			return nil, spi.WSAENETDOWN

@@ -77,13 +77,17 @@ func (f *filter) leave(s spi.Socket) {
 // The socket is one descriptor for all chains: the other chain's layers adopt
 // it, as they adopt one that was inherited, and the handle stays registered for
 // the chain that this layer is in, whose upper layers see every call.
-// WSAENETDOWN when the chain cannot be started or does not take the socket.
-func (f *filter) enter(s spi.Socket, r *rule) (spi.Provider, spi.Errno) {
+// WSAENETDOWN when the chain cannot be started, does not take the socket, or
+// cannot know the address.
+func (f *filter) enter(s spi.Socket, o *operation, r *rule) (spi.Provider, spi.Errno) {
 	own, errno := protocolOf(f.Provider, s)
 	if errno != 0 {
 		return nil, errno
 	}
 	t, err := f.chain(r, own)
+	if err == nil {
+		err = t.reaches(o, r)
+	}
 	if err != nil {
 		f.complain(err)
 		return nil, spi.WSAENETDOWN

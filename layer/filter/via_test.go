@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"upcall.dev/catalog"
 	"upcall.dev/layer/internal/layertest"
+	"upcall.dev/layer/names"
 	_ "upcall.dev/layer/shape"
 	_ "upcall.dev/layer/trace"
 	"upcall.dev/spi"
@@ -348,5 +350,26 @@ func TestLoopOfTwoFilters(t *testing.T) {
 	text := said(func() { _, err = thread.Socket(spi.AF_INET, spi.SOCK_STREAM, 0) })
 	if !errors.Is(err, spi.WSAEPROVIDERFAILEDINIT) || !strings.Contains(text, `comes to this filter again`) {
 		t.Errorf("%v, said %q", err, text)
+	}
+}
+
+// An address that stands for a name goes to no chain without a proxy.
+func TestMadeUpAddressStays(t *testing.T) {
+	to, err := names.Default.Assign("made-up.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range []string{"passed", "own"} {
+		t.Run(own, func(t *testing.T) {
+			c := chains(t, spi.Options{"rules": rules(t, "[[rule]]\naddress = 'made-up.example'\nvia = 'kernel'\n"), "handles": own}, nil)
+			_, thread := layertest.StartWith(t, c)
+			s := layertest.Socket(t, thread, spi.SOCK_STREAM)
+			var err error
+			text := said(func() { err = thread.Connect(s, spi.SockaddrFrom(netip.AddrPortFrom(to, 80))) })
+			if !errors.Is(err, spi.WSAENETDOWN) || !strings.Contains(text, "stands for a name that only a proxy can look up") {
+				t.Errorf("%v, said %q", err, text)
+			}
+			shut(t, thread, s)
+		})
 	}
 }
