@@ -62,6 +62,7 @@ var allowed = map[string][]string{
 	"layer/names": {},
 	"layer/relay": {"nonifs", "spi"},
 	"nonifs":      {"spi"},
+	"profile":     {"catalog", "spi"},
 	"namespace":   {"spi"},
 }
 
