@@ -38,12 +38,12 @@ void CALLBACK upcall_apc(DWORD_PTR context)
 	t->depth--; \
 	t->provider = provider
 
-void upcall_run_completion(uintptr_t routine, uint32_t error, uint32_t transferred, uintptr_t ov, uint32_t flags)
+void upcall_provider_run_completion(uintptr_t routine, uint32_t error, uint32_t transferred, uintptr_t ov, uint32_t flags)
 {
 	RUN(((LPWSAOVERLAPPED_COMPLETION_ROUTINE)routine)(error, transferred, (LPWSAOVERLAPPED)ov, flags));
 }
 
-int32_t upcall_run_condition(uintptr_t condition, uintptr_t caller, uint32_t callerlen, uintptr_t caller_data, uintptr_t sqos, uintptr_t gqos, uintptr_t callee, uint32_t calleelen, uintptr_t callee_data, uintptr_t g, uintptr_t data)
+int32_t upcall_provider_run_condition(uintptr_t condition, uintptr_t caller, uint32_t callerlen, uintptr_t caller_data, uintptr_t sqos, uintptr_t gqos, uintptr_t callee, uint32_t calleelen, uintptr_t callee_data, uintptr_t g, uintptr_t data)
 {
 	WSABUF from = {callerlen, (char *)caller}, to = {calleelen, (char *)callee};
 	int32_t answer;
@@ -52,12 +52,12 @@ int32_t upcall_run_condition(uintptr_t condition, uintptr_t caller, uint32_t cal
 	return answer;
 }
 
-void upcall_run_apc(uintptr_t apc, uintptr_t context)
+void upcall_provider_run_apc(uintptr_t apc, uintptr_t context)
 {
 	RUN(((LPWSAUSERAPC)apc)(context));
 }
 
-int32_t upcall_run_blocking(uintptr_t callback, uintptr_t context)
+int32_t upcall_provider_run_blocking(uintptr_t callback, uintptr_t context)
 {
 	int32_t again;
 

@@ -49,7 +49,7 @@ func conditionOf(function uintptr) spi.ConditionFunc {
 		return nil
 	}
 	return func(callerID []byte, callerData *spi.Buf, sqos, gqos *spi.QOS, calleeID []byte, calleeData *spi.Buf, group *spi.Group, callbackData uintptr) int32 {
-		answer := C.upcall_run_condition(C.uintptr_t(function), C.uintptr_t(start(callerID)), C.uint32_t(len(callerID)), C.uintptr_t(at(callerData)),
+		answer := C.upcall_provider_run_condition(C.uintptr_t(function), C.uintptr_t(start(callerID)), C.uint32_t(len(callerID)), C.uintptr_t(at(callerData)),
 			C.uintptr_t(at(sqos)), C.uintptr_t(at(gqos)), C.uintptr_t(start(calleeID)), C.uint32_t(len(calleeID)), C.uintptr_t(at(calleeData)),
 			C.uintptr_t(at(group)), C.uintptr_t(callbackData))
 		runtime.KeepAlive(callerID)
@@ -67,7 +67,7 @@ func conditionOf(function uintptr) spi.ConditionFunc {
 // of Go's.
 func routineOf(function uintptr) spi.CompletionRoutine {
 	return func(err spi.Errno, transferred uint32, ov *spi.Overlapped, flags uint32) {
-		C.upcall_run_completion(C.uintptr_t(function), C.uint32_t(err), C.uint32_t(transferred), C.uintptr_t(at(ov)), C.uint32_t(flags))
+		C.upcall_provider_run_completion(C.uintptr_t(function), C.uint32_t(err), C.uint32_t(transferred), C.uintptr_t(at(ov)), C.uint32_t(flags))
 		runtime.KeepAlive(ov)
 	}
 }
@@ -79,7 +79,7 @@ func apcOf(function uintptr) spi.UserAPC {
 	if function == 0 {
 		return nil
 	}
-	return func(context uintptr) { C.upcall_run_apc(C.uintptr_t(function), C.uintptr_t(context)) }
+	return func(context uintptr) { C.upcall_provider_run_apc(C.uintptr_t(function), C.uintptr_t(context)) }
 }
 
 // queued is an APC of Go's that a foreign WPUQueueApc has queued.
@@ -105,6 +105,6 @@ func blockingOf(function uintptr) spi.BlockingCallback {
 		return nil
 	}
 	return func(context uintptr) bool {
-		return C.upcall_run_blocking(C.uintptr_t(function), C.uintptr_t(context)) != 0
+		return C.upcall_provider_run_blocking(C.uintptr_t(function), C.uintptr_t(context)) != 0
 	}
 }

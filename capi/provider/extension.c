@@ -96,15 +96,15 @@ struct upcall_count_result upcall_ext_wsapoll(callee c, uintptr_t f, uintptr_t f
 
 static BOOL accept_ex(int i, SOCKET listen, SOCKET accept, PVOID out, DWORD receive, DWORD local, DWORD remote, LPDWORD received, LPOVERLAPPED ov)
 {
-	BOOL_ANSWER(goAcceptEx(i, listen, accept, out, receive, local, remote, received, ov));
+	BOOL_ANSWER(goExtAcceptEx(i, listen, accept, out, receive, local, remote, received, ov));
 }
 
 static void get_sockaddrs(int i, PVOID out, DWORD receive, DWORD local, DWORD remote, struct sockaddr **to, LPINT tolen, struct sockaddr **from, LPINT fromlen)
 {
-	struct goGetAcceptExSockaddrs_return r = {0};
+	struct goExtGetAcceptExSockaddrs_return r = {0};
 
 	if (!upcall_forked)
-		r = goGetAcceptExSockaddrs(i, out, receive, local, remote);
+		r = goExtGetAcceptExSockaddrs(i, out, receive, local, remote);
 	if (to)
 		*to = r.r0 ? (struct sockaddr *)((char *)out + r.r0) : 0;
 	if (tolen)
@@ -117,40 +117,40 @@ static void get_sockaddrs(int i, PVOID out, DWORD receive, DWORD local, DWORD re
 
 static BOOL connect_ex(int i, SOCKET s, const struct sockaddr *name, int length, PVOID data, DWORD size, LPDWORD sent, LPOVERLAPPED ov)
 {
-	BOOL_ANSWER(goConnectEx(i, s, (void *)name, length, data, size, sent, ov));
+	BOOL_ANSWER(goExtConnectEx(i, s, (void *)name, length, data, size, sent, ov));
 }
 
 static BOOL disconnect_ex(int i, SOCKET s, LPOVERLAPPED ov, DWORD flags, DWORD reserved)
 {
-	BOOL_ANSWER(reserved ? WSAEINVAL : goDisconnectEx(i, s, ov, flags));
+	BOOL_ANSWER(reserved ? WSAEINVAL : goExtDisconnectEx(i, s, ov, flags));
 }
 
 static BOOL transmit_file(int i, SOCKET s, HANDLE file, DWORD bytes, DWORD each, LPOVERLAPPED ov, LPTRANSMIT_FILE_BUFFERS around, DWORD flags)
 {
-	BOOL_ANSWER(goTransmitFile(i, s, (uintptr_t)file, bytes, each, ov, around, flags));
+	BOOL_ANSWER(goExtTransmitFile(i, s, (uintptr_t)file, bytes, each, ov, around, flags));
 }
 
 static BOOL transmit_packets(int i, SOCKET s, LPTRANSMIT_PACKETS_ELEMENT elements, DWORD n, DWORD each, LPOVERLAPPED ov, DWORD flags)
 {
-	BOOL_ANSWER(goTransmitPackets(i, s, elements, n, each, ov, flags));
+	BOOL_ANSWER(goExtTransmitPackets(i, s, elements, n, each, ov, flags));
 }
 
 static INT recv_msg(int i, SOCKET s, LPWSAMSG msg, LPDWORD received, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
-	INT_ANSWER(goWSARecvMsg(i, s, msg, received, ov, (uintptr_t)routine));
+	INT_ANSWER(goExtWSARecvMsg(i, s, msg, received, ov, (uintptr_t)routine));
 }
 
 static INT send_msg(int i, SOCKET s, LPWSAMSG msg, DWORD flags, LPDWORD sent, LPWSAOVERLAPPED ov, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
-	INT_ANSWER(goWSASendMsg(i, s, msg, flags, sent, ov, (uintptr_t)routine));
+	INT_ANSWER(goExtWSASendMsg(i, s, msg, flags, sent, ov, (uintptr_t)routine));
 }
 
 static INT poll_fds(int i, LPWSAPOLLFD fds, ULONG n, INT timeout)
 {
-	struct goWSAPoll_return r;
+	struct goExtWSAPoll_return r;
 
 	ALIVE(SOCKET_ERROR);
-	r = goWSAPoll(i, fds, n, timeout);
+	r = goExtWSAPoll(i, fds, n, timeout);
 	FAIL_IF(r.r1, SOCKET_ERROR);
 	return r.r0;
 }

@@ -135,8 +135,8 @@ func extensionFunction[F any](kind int, number int32) F {
 	return *(*F)(p.function)
 }
 
-//export goAcceptEx
-func goAcceptEx(n int32, listen, accept uint64, out unsafe.Pointer, receiveLen, localLen, remoteLen uint32, received, ov unsafe.Pointer) (e int32) {
+//export goExtAcceptEx
+func goExtAcceptEx(n int32, listen, accept uint64, out unsafe.Pointer, receiveLen, localLen, remoteLen uint32, received, ov unsafe.Pointer) (e int32) {
 	defer recovered("AcceptEx", &e)
 	f := extensionFunction[spi.AcceptExFunc](C.UPCALL_ACCEPTEX, n)
 	d := passDown(ov, 0)
@@ -151,10 +151,10 @@ func counted(p unsafe.Pointer) *uint32 {
 	return (*uint32)(p)
 }
 
-// goGetAcceptExSockaddrs returns where the addresses are in out, and how long.
+// goExtGetAcceptExSockaddrs returns where the addresses are in out, and how long.
 //
-//export goGetAcceptExSockaddrs
-func goGetAcceptExSockaddrs(n int32, out unsafe.Pointer, receiveLen, localLen, remoteLen uint32) (local uintptr, localLength int32, remote uintptr, remoteLength int32) {
+//export goExtGetAcceptExSockaddrs
+func goExtGetAcceptExSockaddrs(n int32, out unsafe.Pointer, receiveLen, localLen, remoteLen uint32) (local uintptr, localLength int32, remote uintptr, remoteLength int32) {
 	var e int32
 	defer recovered("GetAcceptExSockaddrs", &e)
 	f := extensionFunction[spi.GetAcceptExSockaddrsFunc](C.UPCALL_GETACCEPTEXSOCKADDRS, n)
@@ -170,56 +170,56 @@ func goGetAcceptExSockaddrs(n int32, out unsafe.Pointer, receiveLen, localLen, r
 	return local, localLength, remote, remoteLength
 }
 
-//export goConnectEx
-func goConnectEx(n int32, s uint64, name unsafe.Pointer, length int32, data unsafe.Pointer, size uint32, sent, ov unsafe.Pointer) (e int32) {
+//export goExtConnectEx
+func goExtConnectEx(n int32, s uint64, name unsafe.Pointer, length int32, data unsafe.Pointer, size uint32, sent, ov unsafe.Pointer) (e int32) {
 	defer recovered("ConnectEx", &e)
 	f := extensionFunction[spi.ConnectExFunc](C.UPCALL_CONNECTEX, n)
 	d := passDown(ov, 0)
 	return d.answer(f(spi.Socket(s), memory[byte](name, length), memory[byte](data, size), counted(sent), d.ov))
 }
 
-//export goDisconnectEx
-func goDisconnectEx(n int32, s uint64, ov unsafe.Pointer, flags uint32) (e int32) {
+//export goExtDisconnectEx
+func goExtDisconnectEx(n int32, s uint64, ov unsafe.Pointer, flags uint32) (e int32) {
 	defer recovered("DisconnectEx", &e)
 	f := extensionFunction[spi.DisconnectExFunc](C.UPCALL_DISCONNECTEX, n)
 	d := passDown(ov, 0)
 	return d.answer(f(spi.Socket(s), d.ov, flags))
 }
 
-//export goTransmitFile
-func goTransmitFile(n int32, s uint64, file uintptr, bytes, each uint32, ov, around unsafe.Pointer, flags uint32) (e int32) {
+//export goExtTransmitFile
+func goExtTransmitFile(n int32, s uint64, file uintptr, bytes, each uint32, ov, around unsafe.Pointer, flags uint32) (e int32) {
 	defer recovered("TransmitFile", &e)
 	f := extensionFunction[spi.TransmitFileFunc](C.UPCALL_TRANSMITFILE, n)
 	d := passDown(ov, 0)
 	return d.answer(f(spi.Socket(s), file, bytes, each, d.ov, (*spi.TransmitFileBuffers)(around), flags))
 }
 
-//export goTransmitPackets
-func goTransmitPackets(n int32, s uint64, elements unsafe.Pointer, count, each uint32, ov unsafe.Pointer, flags uint32) (e int32) {
+//export goExtTransmitPackets
+func goExtTransmitPackets(n int32, s uint64, elements unsafe.Pointer, count, each uint32, ov unsafe.Pointer, flags uint32) (e int32) {
 	defer recovered("TransmitPackets", &e)
 	f := extensionFunction[spi.TransmitPacketsFunc](C.UPCALL_TRANSMITPACKETS, n)
 	d := passDown(ov, 0)
 	return d.answer(f(spi.Socket(s), elementsOf(memory[cElement](elements, count)), each, d.ov, flags))
 }
 
-//export goWSARecvMsg
-func goWSARecvMsg(n int32, s uint64, msg, received, ov unsafe.Pointer, routine uintptr) (e int32) {
+//export goExtWSARecvMsg
+func goExtWSARecvMsg(n int32, s uint64, msg, received, ov unsafe.Pointer, routine uintptr) (e int32) {
 	defer recovered("WSARecvMsg", &e)
 	f := extensionFunction[spi.WSARecvMsgFunc](C.UPCALL_WSARECVMSG, n)
 	d := passDown(ov, routine)
 	return d.answer(f(spi.Socket(s), (*spi.Msg)(msg), counted(received), d.ov, d.routine))
 }
 
-//export goWSASendMsg
-func goWSASendMsg(n int32, s uint64, msg unsafe.Pointer, flags uint32, sent, ov unsafe.Pointer, routine uintptr) (e int32) {
+//export goExtWSASendMsg
+func goExtWSASendMsg(n int32, s uint64, msg unsafe.Pointer, flags uint32, sent, ov unsafe.Pointer, routine uintptr) (e int32) {
 	defer recovered("WSASendMsg", &e)
 	f := extensionFunction[spi.WSASendMsgFunc](C.UPCALL_WSASENDMSG, n)
 	d := passDown(ov, routine)
 	return d.answer(f(spi.Socket(s), (*spi.Msg)(msg), flags, counted(sent), d.ov, d.routine))
 }
 
-//export goWSAPoll
-func goWSAPoll(n int32, fds unsafe.Pointer, count uint32, timeout int32) (ready, e int32) {
+//export goExtWSAPoll
+func goExtWSAPoll(n int32, fds unsafe.Pointer, count uint32, timeout int32) (ready, e int32) {
 	defer recovered("WSAPoll", &e)
 	f := extensionFunction[spi.WSAPollFunc](C.UPCALL_WSAPOLL, n)
 	ready, code := f(memory[spi.PollFD](fds, count), timeout)
