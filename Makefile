@@ -3,6 +3,8 @@
 # make bench  the benchmarks and the table of ratios
 # make lint   formatting, vet, golangci-lint
 # make build  bin/upcall, one static binary
+# make library  bin/libws2_32.so.0, the C door
+# make install  upcall, the library and the headers into PREFIX, under DESTDIR
 # make fuzz   every fuzz target for FUZZTIME each
 # make soak   100 000 connections and ten million overlapped operations over
 #             each kind of chain; make test runs a short form
@@ -11,13 +13,32 @@ GO         ?= go
 FUZZTIME   ?= 20s
 GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 TESTFLAGS  ?=
+PREFIX     ?= /usr/local
+DESTDIR    ?=
+VERSION    ?= 0.1.0
+# The directory of a library that was built before; make install builds one else.
+LIBRARY    ?=
 
-.PHONY: all build setup test conformance bench lint fuzz soak clean
+.PHONY: all build library install setup test conformance bench lint fuzz soak clean
 
 all: build
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/upcall ./cmd/upcall
+
+library:
+	@scripts/build-library bin
+
+ifeq ($(LIBRARY),)
+install: library
+endif
+install: build
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/pkgconfig"
+	install -m 755 bin/upcall "$(DESTDIR)$(PREFIX)/bin/upcall"
+	install -m 644 "$(or $(LIBRARY),bin)/libws2_32.so.0" "$(DESTDIR)$(PREFIX)/lib/libws2_32.so.0"
+	ln -sf libws2_32.so.0 "$(DESTDIR)$(PREFIX)/lib/libws2_32.so"
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' capi/libws2_32/upcall.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/upcall.pc"
+	cd include && find upcall -type f -exec install -D -m 644 "{}" "$(DESTDIR)$(PREFIX)/include/{}" \;
 
 # Installs what the tests drive, or says exactly what is missing.
 setup:
