@@ -78,7 +78,7 @@ func (f *filter) WSPConnect(s spi.Socket, name []byte, callerData, calleeData *s
 // connecting notes what a connect has changed.
 func (f *filter) connecting(s spi.Socket, p spi.Provider, name []byte) {
 	if p != f.Provider {
-		f.keep(s)
+		f.keep(s, p)
 	}
 	if to, ok := spi.AddrPortFrom(name); ok && to.Port() == dnsPort && f.kindOf(s, name) == udp {
 		f.resolvers.set(s, &struct{}{})
@@ -105,7 +105,7 @@ func (f *filter) made(from, s spi.Socket, errno spi.Errno) (spi.Socket, spi.Errn
 		return s, 0
 	}
 	f.routes.set(s, t)
-	f.keep(s)
+	f.keep(s, t.provider())
 	return s, 0
 }
 
@@ -116,7 +116,7 @@ func (f *filter) WSPBind(s spi.Socket, name []byte) spi.Errno {
 	}
 	errno = p.WSPBind(s, name)
 	if p != f.Provider {
-		f.keep(s)
+		f.keep(s, p)
 	}
 	return errno
 }

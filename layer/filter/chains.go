@@ -353,11 +353,11 @@ func (v *view) chainsOf(id spi.GUID) (all []string) {
 		return nil
 	}
 	other := &shared{config: c}
-	p, _, err := other.read()
+	found, err := other.read()
 	if err != nil {
 		return nil
 	}
-	for _, r := range p.rules {
+	for _, r := range found.policy.rules {
 		if r.action == via {
 			all = append(all, r.chain)
 		}

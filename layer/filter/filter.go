@@ -70,8 +70,8 @@ func mayHandshake(o spi.Options) bool {
 	if err != nil {
 		return false
 	}
-	p, _, err := (&shared{config: c}).read()
-	return err == nil && p.sends()
+	r, err := (&shared{config: c}).read()
+	return err == nil && r.policy.sends()
 }
 
 // host is what next has beside the thirty functions.

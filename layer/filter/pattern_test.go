@@ -226,7 +226,7 @@ func TestRulesModel(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, text.String())
 		}
-		p := (&config{}).policy(f)
+		p := (&config{}).policy(f).of("")
 		for range 20 {
 			direction := rapid.SampledFrom([]string{"connect", "send", "bind", "listen", "accept"}).Draw(t, "asked direction")
 			protocol := rapid.SampledFrom([]string{"tcp", "udp"}).Draw(t, "asked protocol")

@@ -104,8 +104,11 @@ func (f *filter) enter(s spi.Socket, o *operation, r *rule) (spi.Provider, spi.E
 }
 
 // keep registers a handle for the chain of this layer again, should the other
-// chain have taken it over.
-func (f *filter) keep(s spi.Socket) {
+// chain have taken it over, unless the socket has been closed meanwhile.
+func (f *filter) keep(s spi.Socket, p spi.Provider) {
+	if f.on(s) != p {
+		return
+	}
 	if own, errno := protocolOf(f.Provider, s); errno == 0 {
 		_, _ = f.host.Upcalls().WPUModifyIFSHandle(own.CatalogEntryID, s)
 	}

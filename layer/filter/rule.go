@@ -73,6 +73,8 @@ type policy struct {
 	rules []rule
 	out   *rule // the default of outbound
 	in    *rule // the default of inbound; binding is allowed by default
+
+	judged direction // those whose outcome is not always to allow
 }
 
 // allowed is the verdict about what no rule and no default concerns.
@@ -95,12 +97,7 @@ func (p *policy) decide(o *operation) *rule {
 }
 
 // judges reports whether the outcome of a direction is not always to allow.
-func (p *policy) judges(d direction) bool {
-	if d&outbound != 0 && p.out.action != allow || d&inbound != 0 && p.in.action != allow {
-		return true
-	}
-	return slices.ContainsFunc(p.rules, func(r rule) bool { return r.directions&d != 0 && r.action != allow })
-}
+func (p *policy) judges(d direction) bool { return p.judged&d != 0 }
 
 // sends reports whether a rule sends sockets to another chain.
 func (p *policy) sends() bool {
@@ -109,14 +106,23 @@ func (p *policy) sends() bool {
 
 // of returns the part of the policy that concerns one program.
 func (p *policy) of(program string) *policy {
-	own := *p
-	own.rules = nil
+	own := &policy{out: p.out, in: p.in}
+	if p.out.action != allow {
+		own.judged |= outbound
+	}
+	if p.in.action != allow {
+		own.judged |= inbound
+	}
 	for _, r := range p.rules {
-		if r.concerns(program) {
-			own.rules = append(own.rules, r)
+		if !r.concerns(program) {
+			continue
+		}
+		own.rules = append(own.rules, r)
+		if r.action != allow {
+			own.judged |= r.directions
 		}
 	}
-	return &own
+	return own
 }
 
 // denials are the errors that a denial may give: those that programs expect of

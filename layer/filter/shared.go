@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,6 +37,7 @@ type shared struct {
 // loaded is the policy for the program, and what it was read from.
 type loaded struct {
 	*policy
+	text []byte      // of the file
 	seen fs.FileInfo // nil: look at the file again
 }
 
@@ -45,27 +47,48 @@ const settled = time.Second
 
 // check reads the rules without keeping them.
 func (s *shared) check() error {
-	_, _, err := s.read()
+	_, err := s.read()
 	return err
 }
 
-// read returns what the options and the file say.
-func (s *shared) read() (*policy, fs.FileInfo, error) {
+// reading is the rules as they were read.
+type reading struct {
+	policy *policy
+	text   []byte
+	info   fs.FileInfo // of the file, nil without one
+}
+
+// read returns what the options and the file say. A reading that fails has what
+// is known of the file.
+func (s *shared) read() (reading, error) {
 	if s.file == "" {
-		return s.policy(nil), nil, nil
+		return reading{policy: s.policy(nil)}, nil
 	}
-	text, info, err := trusted.Read(s.file, largestFile)
+	r, err := s.readFile()
+	if err == nil {
+		err = s.parse(&r)
+	}
+	return r, err
+}
+
+func (s *shared) readFile() (r reading, err error) {
+	r.text, r.info, err = trusted.Read(s.file, largestFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = errors.New("there is no such file: write it, or leave the option out")
 	}
 	if err != nil {
-		return nil, info, fmt.Errorf("rules=%q: %w", s.file, err)
+		err = fmt.Errorf("rules=%q: %w", s.file, err)
 	}
-	f, err := parseFile(s.file, text, s.deniedBy())
+	return r, err
+}
+
+func (s *shared) parse(r *reading) error {
+	f, err := parseFile(s.file, r.text, s.deniedBy())
 	if err != nil {
-		return nil, info, fmt.Errorf("rules=%q: %w", s.file, err)
+		return fmt.Errorf("rules=%q: %w", s.file, err)
 	}
-	return s.policy(f), info, nil
+	r.policy = s.policy(f)
+	return nil
 }
 
 func (s *shared) deniedBy() spi.Errno {
@@ -85,12 +108,12 @@ func (s *shared) start(h *layer.Host, passed bool) error {
 	if !s.own {
 		s.passed, s.mapped = s.passed || passed, s.mapped || !passed
 	}
-	p, info, err := s.read()
+	r, err := s.read()
 	if err == nil && s.users == 0 {
-		s.sends = p.sends()
+		s.sends = r.policy.sends()
 	}
 	if err == nil {
-		err = s.checkChains(p)
+		err = s.checkChains(r.policy)
 	}
 	if err == nil && s.users == 0 {
 		var j *journal
@@ -103,7 +126,7 @@ func (s *shared) start(h *layer.Host, passed bool) error {
 		return err
 	}
 	s.users++
-	s.take(p, info)
+	s.take(&loaded{policy: r.policy.of(h.DLL.Application()), text: r.text}, r.info)
 	return nil
 }
 
@@ -126,12 +149,13 @@ func (s *shared) stop() {
 	j.close()
 }
 
-// take keeps what was read; the caller holds s.mu.
-func (s *shared) take(p *policy, info fs.FileInfo) {
+// take puts a policy in force; the caller holds s.mu.
+func (s *shared) take(l *loaded, info fs.FileInfo) {
+	l.seen = info
 	if info != nil && time.Since(info.ModTime()) < settled {
-		info = nil
+		l.seen = nil
 	}
-	s.loaded.Store(&loaded{policy: p.of(s.host.DLL.Application()), seen: info})
+	s.loaded.Store(l)
 }
 
 // current returns the rules as they are now. A file that cannot be used changes
@@ -153,21 +177,29 @@ func (s *shared) current() *policy {
 	if l.seen != nil && !changed(s.file, l.seen) {
 		return l.policy
 	}
-	p, info, err := s.read()
+	r, err := s.readFile()
+	if err == nil && s.told == "" && bytes.Equal(r.text, l.text) {
+		s.take(&loaded{policy: l.policy, text: l.text}, r.info)
+		return l.policy
+	}
 	if err == nil {
-		err = s.checkChains(p)
+		err = s.parse(&r)
+	}
+	if err == nil {
+		err = s.checkChains(r.policy)
 	}
 	if err == nil {
 		s.told = ""
-		s.take(p, info)
-		return s.loaded.Load().policy
+		l = &loaded{policy: r.policy.of(s.host.DLL.Application()), text: r.text}
+		s.take(l, r.info)
+		return l.policy
 	}
 	if said := err.Error(); said != s.told {
 		s.told = said
 		log.Printf("layer filter: %v; the rules from before stay in force", err)
 	}
-	if info != nil && time.Since(info.ModTime()) >= settled {
-		s.loaded.Store(&loaded{policy: l.policy, seen: info})
+	if r.info != nil {
+		s.take(&loaded{policy: l.policy, text: l.text}, r.info)
 	}
 	return l.policy
 }
@@ -176,7 +208,7 @@ func (s *shared) current() *policy {
 // way then gets nowhere.
 var closed = func() *policy {
 	none := &rule{where: "stopped", action: deny, errno: spi.WSANOTINITIALISED}
-	return &policy{out: none, in: none}
+	return &policy{out: none, in: none, judged: anything}
 }()
 
 // changed reports whether the file may say something else than when it looked
