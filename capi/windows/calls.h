@@ -7,7 +7,7 @@
 #include "thread.h"
 
 /* Calls of the program's routines, for Go. */
-void upcall_run_apc(void *routine, uintptr_t data);
+void windows_run_apc(void *routine, uintptr_t data);
 
 /* GetStdHandle's handles: no descriptor has such a number. */
 #define STD_HANDLE(n) ((HANDLE)(ULONG_PTR)(n))

@@ -201,7 +201,7 @@ BOOL WINAPI SwitchToThread(void)
 	return sched_yield() == 0;
 }
 
-void upcall_run_apc(void *routine, uintptr_t data)
+void windows_run_apc(void *routine, uintptr_t data)
 {
 	((PAPCFUNC)routine)(data);
 }

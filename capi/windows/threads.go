@@ -3,7 +3,7 @@ package windows
 /*
 #include <stdint.h>
 
-void upcall_run_apc(void *routine, uintptr_t data);
+void windows_run_apc(void *routine, uintptr_t data);
 */
 import "C"
 
@@ -31,7 +31,7 @@ func goGetExitCodeThread(h uintptr) (uint32, int32) {
 
 // apc returns a C routine as ws2 calls it.
 func apc(routine unsafe.Pointer) spi.UserAPC {
-	return func(context uintptr) { C.upcall_run_apc(routine, C.uintptr_t(context)) }
+	return func(context uintptr) { C.windows_run_apc(routine, C.uintptr_t(context)) }
 }
 
 //export goQueueOwnAPC

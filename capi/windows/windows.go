@@ -16,6 +16,7 @@ import "C"
 
 import (
 	"upcall.dev/capi/process"
+	_ "upcall.dev/capi/provider" // the modules behind LoadLibrary, in C
 	"upcall.dev/spi"
 	"upcall.dev/ws2"
 )

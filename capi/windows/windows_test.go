@@ -1,0 +1,28 @@
+package windows_test
+
+import (
+	"testing"
+	"time"
+
+	"upcall.dev/capi/ctest"
+)
+
+const patience = time.Minute
+
+// run compiles a program of testdata and runs it over the kernel's sockets.
+func run(t *testing.T, source string, args ...string) ctest.Result {
+	t.Helper()
+	program := ctest.Compile(t, nil, "testdata/"+source)
+	return ctest.Run(t, program, args, ctest.Named(t, "kernel").Write(t), patience)
+}
+
+func TestObjects(t *testing.T) { run(t, "objects.c").OK(t) }
+
+func TestThreads(t *testing.T) { run(t, "threads.c").OK(t) }
+
+func TestPorts(t *testing.T) {
+	program := ctest.Compile(t, nil, "testdata/ports.c")
+	for _, c := range ctest.Chains() {
+		t.Run(c.Name, func(t *testing.T) { ctest.Run(t, program, nil, c.Write(t), patience).OK(t) })
+	}
+}
