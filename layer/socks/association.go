@@ -111,13 +111,8 @@ func (a *association) over() bool {
 	a.control.deadline = time.Time{} // so that nothing waits
 	var b [64]byte
 	for {
-		_, err := a.control.Read(b[:])
-		switch {
-		case err == nil: // nothing is to be said here
-		case err == io.EOF:
-			return true
-		default:
-			return outcome(err) != spi.WSAETIMEDOUT
+		if _, err := a.control.Read(b[:]); err != nil { // else something that means nothing
+			return err == io.EOF || outcome(err) != spi.WSAETIMEDOUT
 		}
 	}
 }

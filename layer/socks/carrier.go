@@ -61,7 +61,7 @@ func (c *carrier) run() {
 		c.listen()
 	}
 	over := c.module.ending()
-	ending := c.socket.ending
+	ending := c.ending
 	for {
 		if c.step() {
 			continue
@@ -155,7 +155,7 @@ func (c *carrier) send(to netip.AddrPort, data []byte) {
 	m := c.module
 	if to.Port() == dnsPort {
 		if m.config.remoteNames {
-			m.answer(to, data, c.asked, c.socket.ending, c.deliver)
+			m.answer(to, data, c.asked, c.ending, c.deliver)
 			return
 		}
 		bufs, n := [1]spi.Buf{spi.NewBuf(data)}, uint32(0)

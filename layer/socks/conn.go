@@ -207,7 +207,7 @@ func (c *conn) now() (r netevents.Ready) {
 // widen lets an IPv6 socket connect to an IPv4 proxy.
 func (c *conn) widen(family int32) {
 	if family == spi.AF_INET6 {
-		c.t.Provider.WSPSetSockOpt(c.s, spi.IPPROTO_IPV6, spi.IPV6_V6ONLY, make([]byte, 4))
+		c.t.WSPSetSockOpt(c.s, spi.IPPROTO_IPV6, spi.IPV6_V6ONLY, make([]byte, 4))
 	}
 }
 

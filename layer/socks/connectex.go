@@ -172,7 +172,7 @@ func (t *streams) connectEx(s spi.Socket, name, data []byte, sent *uint32, ov *s
 func (t *streams) bound(s spi.Socket) bool {
 	var name [spi.SizeofSockaddrStorage]byte
 	length := int32(len(name))
-	if t.Provider.WSPGetSockName(s, name[:], &length) != 0 {
+	if t.WSPGetSockName(s, name[:], &length) != 0 {
 		return false
 	}
 	addr, ok := spi.AddrPortFrom(name[:max(0, min(int(length), len(name)))])

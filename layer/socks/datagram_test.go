@@ -332,7 +332,7 @@ func TestResolver(t *testing.T) {
 			if m.Unpack(query) != nil {
 				return
 			}
-			m.Header.Response, m.Additionals = true, nil
+			m.Response, m.Additionals = true, nil
 			text := "short"
 			if strings.HasPrefix(m.Questions[0].Name.String(), "long") {
 				text = strings.Repeat("l", 250)

@@ -133,11 +133,11 @@ func (s *socket) begin() spi.Errno {
 	in := s.in
 	s.mu.Unlock()
 	if !bound {
-		any := netip.IPv4Unspecified()
+		local := netip.IPv4Unspecified()
 		if s.family == spi.AF_INET6 {
-			any = netip.IPv6Unspecified()
+			local = netip.IPv6Unspecified()
 		}
-		s.next.WSPBind(s.under, spi.SockaddrFrom(netip.AddrPortFrom(any, 0))) // getsockname alone needs it
+		s.next.WSPBind(s.under, spi.SockaddrFrom(netip.AddrPortFrom(local, 0))) // getsockname alone needs it
 	}
 	s.Open(in, nil)
 	s.module.run(newCarrier(s).run)

@@ -32,7 +32,7 @@ func (p *provider) WSPSocket(af, typ, protocol int32, info *spi.ProtocolInfo, g 
 
 func (p *provider) WSPCleanup() spi.Errno {
 	p.module.stop()
-	errno := p.module.datagrams.Base.WSPCleanup()
+	errno := p.module.datagrams.WSPCleanup()
 	if e := p.Provider.WSPCleanup(); errno == 0 {
 		errno = e
 	}

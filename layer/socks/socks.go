@@ -86,7 +86,7 @@ func (m *module) startup(requested uint16, data *spi.WSPData, info *spi.Protocol
 	}
 	if errno != 0 {
 		m.stop()
-		m.datagrams.Base.WSPCleanup()
+		m.datagrams.WSPCleanup()
 		return nil, errno
 	}
 	return &provider{Provider: streams, module: m}, 0
