@@ -9,6 +9,9 @@ import (
 // ask decides about a call on a socket that carries an address, and returns the
 // provider that may have it.
 func (f *filter) ask(s spi.Socket, d direction, name []byte) (spi.Provider, spi.Errno) {
+	if f.relayed(s) {
+		return f.relay, 0 // which decides by itself
+	}
 	p := f.current()
 	if !p.judges(d) && f.log.Load() == nil {
 		if d&(connect|bind) != 0 {
@@ -58,6 +61,13 @@ func protocolOfType(typ, family int32) protocol {
 }
 
 func (f *filter) WSPSocket(af, typ, protocol int32, info *spi.ProtocolInfo, g spi.Group, flags uint32) (spi.Socket, spi.Errno) {
+	if f.relay != nil && info != nil && f.owns(info) {
+		s, errno := f.relay.WSPSocket(af, typ, protocol, info, g, flags)
+		if errno == 0 {
+			f.routes.set(s, &f.relay.here)
+		}
+		return s, errno
+	}
 	s, errno := f.Provider.WSPSocket(af, typ, protocol, info, g, flags)
 	if errno == 0 {
 		f.leave(s) // the number may have been another socket's
@@ -77,6 +87,9 @@ func (f *filter) WSPConnect(s spi.Socket, name []byte, callerData, calleeData *s
 
 // connecting notes what a connect has changed.
 func (f *filter) connecting(s spi.Socket, p spi.Provider, name []byte) {
+	if f.relayed(s) {
+		return
+	}
 	if p != f.Provider {
 		f.keep(s, p)
 	}
@@ -115,7 +128,7 @@ func (f *filter) WSPBind(s spi.Socket, name []byte) spi.Errno {
 		return errno
 	}
 	errno = p.WSPBind(s, name)
-	if p != f.Provider {
+	if p != f.Provider && !f.relayed(s) {
 		f.keep(s, p)
 	}
 	return errno
@@ -205,7 +218,7 @@ func (f *filter) WSPSendTo(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uin
 
 func (f *filter) WSPRecvFrom(s spi.Socket, bufs []spi.Buf, received, flags *uint32, from []byte, fromLen *int32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	errno := f.on(s).WSPRecvFrom(s, bufs, received, flags, from, fromLen, ov, routine, thread)
-	if errno == 0 && received != nil && !f.observes {
+	if errno == 0 && received != nil && !f.observes && !f.relayed(s) {
 		switch {
 		case f.resolvers.get(s) != nil:
 			learn(bufs, *received)

@@ -17,6 +17,7 @@ import (
 // target is another chain, which rules send sockets to.
 type target struct {
 	entry   spi.ProtocolInfo
+	relayed bool // it is the relay of this layer's datagram sockets
 	proxies bool // it talks with a proxy, which may know an address by its name alone
 
 	// mu is held while the provider starts, by those alone who want this chain,
@@ -300,14 +301,14 @@ func (s *shared) checkChain(v *view, r *rule, from, to *spi.ProtocolInfo) error 
 		return fmt.Errorf("%s: the chain %q comes to this filter again: name one that does not go through it", r.where, to.Name())
 	}
 	switch {
-	case s.own:
+	case s.owns(from):
 		return nil
 	case !s.sends && v.handshakes(to):
 		return fmt.Errorf("%s: the chain %q talks with a proxy before a socket is connected, which a filter without such rules at its start does not expect: the rule counts from the next start", r.where, to.Name())
 	case s.mapped:
 		return fmt.Errorf("%s: sockets without IFS handles cannot change to the chain %q: set the filter's option handles=own", r.where, to.Name())
 	case !to.IFS():
-		return fmt.Errorf("%s: the chain %q has handles of its own, which a filter that passes handles through cannot give: set its option handles=own, or write the rule for other protocols", r.where, to.Name())
+		return fmt.Errorf("%s: the chain %q has handles of its own, which a filter that passes handles through cannot give: set its option handles=own, or handles=datagrams for UDP, or write the rule for other protocols", r.where, to.Name())
 	case v.base(to) != v.base(from):
 		return fmt.Errorf("%s: the chain %q ends in another base provider than %q: set the filter's option handles=own", r.where, to.Name(), from.Name())
 	}

@@ -12,7 +12,7 @@ import (
 // addresses. The filter puts its own before those.
 func (f *filter) WSPIoctl(s spi.Socket, code uint32, in, out []byte, returned *uint32, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	id, ok := layer.ExtensionID(in)
-	if code != spi.SIO_GET_EXTENSION_FUNCTION_POINTER || !ok {
+	if code != spi.SIO_GET_EXTENSION_FUNCTION_POINTER || !ok || f.relayed(s) {
 		return f.on(s).WSPIoctl(s, code, in, out, returned, ov, routine, thread)
 	}
 	if errno := f.Provider.WSPIoctl(s, code, in, out, returned, ov, routine, thread); errno != 0 {

@@ -28,6 +28,10 @@ const (
 func init() {
 	driver := definition(nil).Driver()
 	driver.Handshakes = mayHandshake
+	driver.OwnHandles = func(o spi.Options, e *spi.ProtocolInfo) bool {
+		c, err := parse(o)
+		return err == nil && c.owns(e)
+	}
 	driver.Open = func(m spi.Module) (spi.StartupFunc, error) {
 		c, err := parse(m.Options)
 		if err != nil {
@@ -41,7 +45,12 @@ func init() {
 			return newOwner(m.ProviderID, shared).startup, nil
 		}
 		d := definition(shared).Driver()
-		return d.Open(m)
+		passed, err := d.Open(m)
+		if err == nil && c.datagrams {
+			shared.relay = newOwner(m.ProviderID, shared)
+			passed = shared.relay.beside(passed)
+		}
+		return passed, err
 	}
 	spi.Register(driver)
 }

@@ -26,6 +26,8 @@ var kinds = []struct {
 	{"memory", "memory", nil},
 	{"kernel with own handles", "kernel", spi.Options{"handles": "own"}},
 	{"memory with own handles", "memory", spi.Options{"handles": "own"}},
+	{"kernel with own datagrams", "kernel", spi.Options{"handles": "datagrams"}},
+	{"memory with own datagrams", "memory", spi.Options{"handles": "datagrams"}},
 }
 
 // each runs a test over every kind, with more options.

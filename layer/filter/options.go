@@ -17,17 +17,18 @@ var options = []spi.Option{
 	{Name: "error", Default: "WSAEACCES", Help: "what a denied call gives, such as WSAECONNREFUSED"},
 	{Name: "rules", Path: true, Help: "file with more rules, such as /etc/upcall/rules.toml; it is read again when it changes"},
 	{Name: "log", Path: true, Help: "file to append a line for each decision to, - for standard error"},
-	{Name: "handles", Default: "passed", Help: "passed, or own for rules that send sockets to chains without IFS handles"},
+	{Name: "handles", Default: "passed", Help: "passed, or own, or datagrams for own ones of UDP, for rules that send sockets to chains without IFS handles"},
 }
 
 // config is the options, read.
 type config struct {
-	own     bool // handles of the layer's own
-	rules   []rule
-	out, in *choice
-	denied  spi.Errno // 0 when not given
-	file    string
-	log     string
+	own       bool // handles of the layer's own
+	datagrams bool // of UDP sockets alone
+	rules     []rule
+	out, in   *choice
+	denied    spi.Errno // 0 when not given
+	file      string
+	log       string
 }
 
 // defaultDenied is what a denied call gives unless something else is chosen.
@@ -40,11 +41,11 @@ func parse(o spi.Options) (config, error) {
 			return c, fmt.Errorf("%s= is empty: give a value, or leave it out", name)
 		}
 	}
-	handles, err := layer.Choice(o, "handles", "passed", "own")
+	handles, err := layer.Choice(o, "handles", "passed", "own", "datagrams")
 	if err != nil {
 		return c, err
 	}
-	c.own = handles == "own"
+	c.own, c.datagrams = handles == "own", handles == "datagrams"
 	if value, set := o["error"]; set {
 		var ok bool
 		if c.denied, ok = parseDenial(value); !ok {
@@ -115,4 +116,10 @@ func defaultRule(c *choice, denied spi.Errno) *rule {
 		return allowed
 	}
 	return &rule{where: "default", action: deny, errno: denied}
+}
+
+// owns reports whether the sockets of an entry have handles of the layer's own
+// by these options.
+func (c *config) owns(e *spi.ProtocolInfo) bool {
+	return c.own || c.datagrams && e.SocketType == spi.SOCK_DGRAM && (e.AddressFamily == spi.AF_INET || e.AddressFamily == spi.AF_INET6)
 }

@@ -8,11 +8,13 @@ import (
 	"upcall.dev/spi"
 )
 
-// owner is the layer with handles=own: a relay that asks for each address.
+// owner is the layer with handles=own, or its half for datagrams: a relay that
+// asks for each address.
 type owner struct {
 	*relay.Relay
 	*shared
 	chains *layer.Chains
+	here   target // what the other half knows its sockets by
 }
 
 func newOwner(id spi.GUID, s *shared) *owner {
@@ -32,7 +34,53 @@ func newOwner(id spi.GUID, s *shared) *owner {
 			}
 		},
 	})
+	var provider spi.Provider = o.Relay
+	o.here.relayed = true
+	o.here.next.Store(&provider)
 	return o
+}
+
+// beside starts the layer as the two halves that it has with handles=datagrams:
+// passed, which hands sockets for datagrams over, and the relay.
+func (o *owner) beside(passed spi.StartupFunc) spi.StartupFunc {
+	return func(requested uint16, data *spi.WSPData, info *spi.ProtocolInfo, upcalls spi.UpcallTable, dll spi.DLL) (spi.Provider, spi.Errno) {
+		p, errno := passed(requested, data, info, upcalls, dll)
+		if errno != 0 {
+			return nil, errno
+		}
+		if _, errno := o.chains.Start(info, upcalls, dll); errno != 0 {
+			p.WSPCleanup()
+			return nil, errno
+		}
+		o.Start(upcalls, dll)
+		return &halves{p, o}, 0
+	}
+}
+
+// halves is the layer with handles=datagrams.
+type halves struct {
+	spi.Provider
+	datagrams *owner
+}
+
+// WSPCleanup undoes one start: that of the relay first, whose sockets stand on
+// the providers below and go to other chains.
+func (h *halves) WSPCleanup() (first spi.Errno) {
+	for _, cleanup := range []func() spi.Errno{h.datagrams.Relay.WSPCleanup, h.datagrams.chains.Cleanup, h.Provider.WSPCleanup} {
+		if errno := cleanup(); errno != 0 && first == 0 {
+			first = errno
+		}
+	}
+	return first
+}
+
+// WSPCancelBlockingCall names no socket: the half in which the thread is blocked
+// succeeds.
+func (h *halves) WSPCancelBlockingCall() spi.Errno {
+	if h.datagrams.WSPCancelBlockingCall() == 0 {
+		return 0
+	}
+	return h.Provider.WSPCancelBlockingCall()
 }
 
 func (o *owner) startup(requested uint16, data *spi.WSPData, info *spi.ProtocolInfo, upcalls spi.UpcallTable, dll spi.DLL) (spi.Provider, spi.Errno) {

@@ -35,7 +35,7 @@ func (f *filter) WSPGetSockName(s spi.Socket, name []byte, nameLen *int32) spi.E
 // WSPGetSockOpt answers SO_PROTOCOL_INFOW with the chain that this layer is in,
 // for that is where the handle is registered.
 func (f *filter) WSPGetSockOpt(s spi.Socket, level, name int32, val []byte, valLen *int32) spi.Errno {
-	if level == spi.SOL_SOCKET && name == spi.SO_PROTOCOL_INFOW {
+	if level == spi.SOL_SOCKET && name == spi.SO_PROTOCOL_INFOW && !f.relayed(s) {
 		return f.Provider.WSPGetSockOpt(s, level, name, val, valLen)
 	}
 	return f.on(s).WSPGetSockOpt(s, level, name, val, valLen)
@@ -67,20 +67,24 @@ func (f *filter) WSPShutdown(s spi.Socket, how int32) spi.Errno {
 
 // WSPSelect goes to the chain that all the sockets are in. For sockets of
 // several chains, which are descriptors of one base provider, the next provider
-// answers.
+// answers. WSAEINVAL for such sockets together with some of the relay, as for
+// those of different providers.
 func (f *filter) WSPSelect(read, write, except *spi.FDSet, timeout *spi.Timeval) (int32, spi.Errno) {
 	p := f.Provider
 	if f.routes.n.Load() > 0 {
-		first, same := spi.Provider(nil), true
+		first, same, relayed := spi.Provider(nil), true, false
 		for _, set := range []*spi.FDSet{read, write, except} {
 			for _, s := range set.Sockets() {
 				own := f.on(s)
 				same = same && (first == nil || own == first)
-				first = own
+				first, relayed = own, relayed || f.relayed(s)
 			}
 		}
-		if same && first != nil {
+		switch {
+		case same && first != nil:
 			p = first
+		case relayed:
+			return -1, spi.WSAEINVAL
 		}
 	}
 	return p.WSPSelect(read, write, except, timeout)

@@ -130,7 +130,7 @@ func TestRefusedAtTheStart(t *testing.T) {
 		{spi.Options{"deny": "10.0.0.0/33"}, `deny="10.0.0.0/33" is no CIDR block`},
 		{spi.Options{"error": "EPERM"}, `error="EPERM" is no error of a denial: choose one of WSAEACCES`},
 		{spi.Options{"default": "x"}, `default="x" is not known: choose allow or deny`},
-		{spi.Options{"handles": "x"}, `handles="x" is not known: choose passed or own`},
+		{spi.Options{"handles": "x"}, `handles="x" is not known: choose passed or own or datagrams`},
 	} {
 		_, err := spi.OpenDriver(spi.NewGUID(), spi.GoPath("filter", test.o))
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {

@@ -67,6 +67,12 @@ func (f *filter) on(s spi.Socket) spi.Provider {
 	return f.Provider
 }
 
+// relayed reports whether the socket is one of the half for datagrams.
+func (f *filter) relayed(s spi.Socket) bool {
+	t := f.routes.get(s)
+	return t != nil && t.relayed
+}
+
 // leave makes the socket's calls go to the next provider again.
 func (f *filter) leave(s spi.Socket) {
 	f.routes.set(s, nil)

@@ -20,6 +20,7 @@ import (
 type shared struct {
 	id spi.GUID
 	config
+	relay *owner // of the datagram sockets, nil when their handles are passed through too
 
 	loaded atomic.Pointer[loaded] // nil before the first start
 	log    atomic.Pointer[journal]

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -85,19 +86,15 @@ func carry(c net.Conn) error {
 // Some addresses by a proxy, the others without it, on blocking sockets and on
 // others.
 func TestViaProxy(t *testing.T) {
-	text := `
-[[rule]]
-address = "tcp:127.0.0.2"
-via = "socks"
-`
-	for _, own := range []string{"passed", "own"} {
+	for own, to := range map[string]string{"passed": "tcp:127.0.0.2", "own": "127.0.0.2", "datagrams": "127.0.0.2"} {
+		text := "[[rule]]\naddress = '" + to + "'\nvia = 'socks'\n"
 		for _, nonblocking := range []bool{false, true} {
 			t.Run(fmt.Sprint(own, " nonblocking ", nonblocking), func(t *testing.T) {
 				at, carried := proxy(t)
 				c := chains(t, spi.Options{"rules": rules(t, text), "handles": own}, []catalog.Layer{{Name: "socks", Options: spi.Options{"proxy": at}}})
 				_, thread := layertest.StartWith(t, c)
 				l, port := server(t, thread, c, "Linux TCP/IPv4")
-				for i, to := range []string{"127.0.0.1", "127.0.0.2"} {
+				for _, to := range []string{"127.0.0.1", "127.0.0.2"} {
 					s := layertest.Socket(t, thread, spi.SOCK_STREAM)
 					if nonblocking {
 						setNonblocking(t, thread, s)
@@ -120,7 +117,6 @@ via = "socks"
 					}
 					talk(t, thread, l, s)
 					shut(t, thread, s)
-					_ = i
 				}
 				s := layertest.Socket(t, thread, spi.SOCK_STREAM)
 				if err := thread.Connect(s, address("127.0.0.2:1")); !errors.Is(err, spi.WSAECONNREFUSED) {
@@ -134,5 +130,17 @@ via = "socks"
 				})
 			})
 		}
+	}
+}
+
+// A chain that has other handles for UDP needs them here too, unless the rule is
+// about TCP alone.
+func TestProxyForDatagramsNeedsOwnHandles(t *testing.T) {
+	c := chains(t, spi.Options{"rules": rules(t, "[[rule]]\naddress = '127.0.0.2'\nvia = 'socks'\n")}, []catalog.Layer{{Name: "socks", Options: spi.Options{"proxy": "127.0.0.1:1"}}})
+	_, thread := layertest.StartWith(t, c)
+	var err error
+	text := said(func() { _, err = thread.Socket(spi.AF_INET, spi.SOCK_STREAM, 0) })
+	if !errors.Is(err, spi.WSAEPROVIDERFAILEDINIT) || !strings.Contains(text, "set its option handles=own, or handles=datagrams for UDP, or write the rule for other protocols") {
+		t.Errorf("%v, said %q", err, text)
 	}
 }

@@ -242,12 +242,21 @@ via = "memory"
 }
 
 func TestDatagramsGoThroughSeveralChains(t *testing.T) {
+	for _, handles := range []string{"own", "datagrams"} {
+		t.Run(handles, func(t *testing.T) { datagramsGoThroughSeveralChains(t, handles) })
+	}
+}
+
+func datagramsGoThroughSeveralChains(t *testing.T, handles string) {
 	text := `
 [[rule]]
-address = "127.0.0.3"
+address = "udp:127.0.0.3"
 via = "memory"
 `
-	c := chains(t, spi.Options{"rules": rules(t, text), "handles": "own"}, nil)
+	c := chains(t, spi.Options{"rules": rules(t, text), "handles": handles}, nil)
+	for _, problem := range c.Check() {
+		t.Error(problem)
+	}
 	_, thread := layertest.StartWith(t, c)
 	near := entrySocket(t, thread, c, "Linux UDP/IPv4")
 	if err := thread.Bind(near, address("127.0.0.1:0")); err != nil {
@@ -283,7 +292,18 @@ via = "memory"
 	if err := thread.Connect(s, layertest.Name(t, thread, far)); !errors.Is(err, spi.WSAENETUNREACH) {
 		t.Errorf("connecting a used socket to another chain: %v", err)
 	}
-	shut(t, thread, s, near, far)
+	stream := layertest.Socket(t, thread, spi.SOCK_STREAM)
+	if own := stream >= 1<<32; own != (handles == "own") || s < 1<<32 {
+		t.Errorf("the stream is %#x, the datagram socket %#x", stream, s)
+	}
+	_, err := thread.Select(spi.NewFDSet(stream, s), nil, nil, &spi.Timeval{})
+	if mixed := errors.Is(err, spi.WSAEINVAL); mixed != (handles == "datagrams") {
+		t.Errorf("select among both: %v", err)
+	}
+	if n, err := thread.Select(nil, spi.NewFDSet(s), nil, &spi.Timeval{Sec: 10}); n != 1 || err != nil {
+		t.Errorf("select: %d, %v", n, err)
+	}
+	shut(t, thread, stream, s, near, far)
 }
 
 // said returns what is logged while f runs.
@@ -302,7 +322,7 @@ func TestChainsThatCannotBe(t *testing.T) {
 		want         string
 	}{
 		"unknown":      {"nobody", "passed", "", `rules.toml line 1: the catalog has no chain "nobody": upcall catalog list shows them`},
-		"non-IFS":      {"shape", "passed", "", `has handles of its own, which a filter that passes handles through cannot give: set its option handles=own`},
+		"non-IFS":      {"shape", "passed", "", `has handles of its own, which a filter that passes handles through cannot give: set its option handles=own, or handles=datagrams for UDP`},
 		"itself":       {"filter", "passed", "", `rules.toml line 1: the chain "filter over [Linux TCP/IPv4]" comes to this filter again`},
 		"another base": {"memory", "passed", "", `has handles of its own`},
 		"over memory":  {"kernel", "passed", "memory", `sockets without IFS handles cannot change to the chain`},
