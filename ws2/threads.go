@@ -30,7 +30,6 @@ type Thread struct {
 	waited       waited
 	worker       *port.Worker  // nil before the first use of a completion port
 	room         []port.Packet // for GetQueuedCompletionStatusEx
-	queue        *window.Queue // nil before the first window
 	hook         func() bool   // nil: the default
 	blocking     bool          // inside the hook of a blocking call
 	cancelled    bool
@@ -38,6 +37,9 @@ type Thread struct {
 	scratch      scratch
 	scratchInUse bool
 	overlaps     bool // it has started an overlapped operation
+
+	// Where its messages come, nil before the first window. Anybody may look.
+	queue atomic.Pointer[window.Queue]
 
 	// Its end, for the handles of OpenThread: nil before the first of them, and
 	// the exit code. Anybody may look.
@@ -113,8 +115,8 @@ func (t *Thread) Unbind() {
 		t.dll.threads.ids.Remove(t.id.ThreadHandle)
 		t.waiter.Close()
 		t.LeavePort()
-		if t.queue != nil {
-			t.queue.Close()
+		if q := t.queue.Load(); q != nil {
+			q.Close()
 		}
 		t.setHook(nil)
 		if ended := t.ended.Load(); ended != nil {

@@ -63,7 +63,7 @@ func TestMessages(t *testing.T) {
 	wantCode(t, h.Unbound(), err, spi.WSAEOPNOTSUPP)
 	_, err = h.Unbound().GetMessage(0, 60_000)
 	wantCode(t, h.Unbound(), err, spi.WSA_INVALID_HANDLE)
-	wantCode(t, h.Unbound(), h.Unbound().PostQuitMessage(0), spi.WSA_INVALID_HANDLE)
+	wantCode(t, h.Unbound(), h.Unbound().PostQuitMessage(0), spi.WSAEOPNOTSUPP)
 }
 
 func TestFullMessageQueue(t *testing.T) {
@@ -112,5 +112,53 @@ func TestWindowsEndWithTheirThread(t *testing.T) {
 	h.onThread(func(thread *Thread) { wnd, _ = thread.CreateWindow() })
 	if h.table.WPUPostMessage(wnd, 1, 2, 3) {
 		t.Error("posted to a window of a thread that has ended")
+	}
+}
+
+func TestThreadMessagesAndFilters(t *testing.T) {
+	h := newHost(t)
+	ready, done := make(chan int), make(chan struct{})
+	go func() {
+		defer close(done)
+		thread := h.BindThread()
+		defer thread.Unbind()
+		if err := h.PostThreadMessage(thread.osID, 1, 0, 0); CodeOf(err) != spi.WSA_INVALID_PARAMETER {
+			t.Errorf("posted to a thread without a queue: %v", err)
+		}
+		wnd, err := thread.CreateWindow()
+		wantCode(t, thread, err, 0)
+		if !thread.OwnsWindow(wnd) || !h.IsWindow(wnd) || thread.OwnsWindow(0) || h.IsWindow(0) {
+			t.Error("whose window it is")
+		}
+		wantCode(t, thread, thread.PostMessage(wnd, 5, 0, 0), 0)
+		wantCode(t, thread, thread.PostMessage(wnd, 7, 0, 0), 0)
+		ready <- thread.osID
+		get := func(f MessageFilter, want Message) {
+			t.Helper()
+			if m, err := thread.GetFilteredMessage(f, 60_000); m != want || err != nil {
+				t.Errorf("%+v: %+v, %v, want %+v", f, m, err, want)
+			}
+		}
+		get(MessageFilter{Window: ^spi.HWND(0)}, Message{0, 6, 1, 2})
+		if m, ok := thread.PeekFilteredMessage(MessageFilter{Window: ^spi.HWND(0)}, true); ok {
+			t.Errorf("peeked %+v", m)
+		}
+		get(MessageFilter{Min: 6, Max: 8}, Message{wnd, 7, 0, 0})
+		get(MessageFilter{}, Message{wnd, 5, 0, 0})
+		wantCode(t, thread, thread.DestroyWindow(wnd), 0)
+		ready <- 0
+		get(MessageFilter{}, Message{0, WM_QUIT, 9, 0})
+	}()
+	id := <-ready
+	if err := h.PostThreadMessage(id, 6, 1, 2); err != nil {
+		t.Error(err)
+	}
+	<-ready
+	if err := h.PostThreadMessage(id, WM_QUIT, 9, 0); err != nil {
+		t.Error(err)
+	}
+	<-done
+	if err := h.PostThreadMessage(id, 6, 1, 2); CodeOf(err) != spi.WSA_INVALID_PARAMETER {
+		t.Errorf("posted to a thread that has ended: %v", err)
 	}
 }

@@ -32,14 +32,17 @@ type Message struct {
 
 // Filter says which messages a thread asks for. The zero value is for all.
 type Filter struct {
-	Window   spi.HWND // 0: every window of the queue
+	Window   spi.HWND // 0: every window of the queue, and none; NoWindow: none
 	Min, Max uint32   // range of Message, inclusive; both 0: every message
 }
+
+// NoWindow in a [Filter] asks for messages that are for no window, (HWND)-1.
+const NoWindow = ^spi.HWND(0)
 
 // accepts reports whether m passes the filter. WM_QUIT is not m: it passes every
 // filter.
 func (f Filter) accepts(m *Message) bool {
-	return (f.Window == 0 || f.Window == m.Window) &&
+	return (f.Window == 0 || f.Window == m.Window || f.Window == NoWindow && m.Window == 0) &&
 		(f.Min == 0 && f.Max == 0 || f.Min <= m.Message && m.Message <= f.Max)
 }
 
@@ -73,8 +76,8 @@ func (d *Desktop) Post(h spi.HWND, message uint32, wParam, lParam uintptr) bool 
 // Exists reports whether a window has been made and not been destroyed.
 func (d *Desktop) Exists(h spi.HWND) bool { return d.windows.Get(uintptr(h)) != nil }
 
-// Queue is the message queue of one thread. Its methods but [Queue.Close] and
-// [Queue.PostQuit] are for that thread. Make one with [Desktop.NewQueue].
+// Queue is the message queue of one thread. Its methods but [Queue.Close],
+// [Queue.Post] and [Queue.PostQuit] are for that thread. Make one with [Desktop.NewQueue].
 type Queue struct {
 	desktop *Desktop
 
@@ -166,10 +169,24 @@ func (q *Queue) PostQuit(exitCode uintptr) {
 	}
 }
 
+// Post appends a message that is for no window. It reports false when the queue
+// is closed, or at [QueueLimit]. It may be called from any thread.
+func (q *Queue) Post(message uint32, wParam, lParam uintptr) bool {
+	return q.post(nil, Message{0, message, wParam, lParam})
+}
+
+// Owns reports whether the queue is that of the window.
+func (q *Queue) Owns(h spi.HWND) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.windows[h] != nil
+}
+
+// post appends m, which is for w, or for no window if that is nil.
 func (q *Queue) post(w *window, m Message) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if w.destroyed || len(q.messages)-q.taken >= QueueLimit {
+	if q.closed || w != nil && w.destroyed || len(q.messages)-q.taken >= QueueLimit {
 		return false
 	}
 	if q.taken > 0 && len(q.messages) == cap(q.messages) {
@@ -241,7 +258,7 @@ func (q *Queue) GetFor(f Filter, timeout time.Duration) (m Message, more, late b
 		if m, ok := q.next(f, true); ok {
 			return m, m.Message != WMQuit, false
 		}
-		if q.closed || f.Window != 0 && q.windows[f.Window] == nil {
+		if q.closed || f.Window != 0 && f.Window != NoWindow && q.windows[f.Window] == nil {
 			return Message{}, false, false
 		}
 		if passed || timeout == 0 {
