@@ -24,8 +24,14 @@ var warnings = []string{"-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wno-unused
 // path. flags come after its own, so that they win.
 func Compile(t testing.TB, flags []string, sources ...string) string {
 	t.Helper()
+	return CompileTo(t, t.TempDir(), flags, sources...)
+}
+
+// CompileTo is [Compile] into a directory, for a program that several tests run.
+func CompileTo(t testing.TB, dir string, flags []string, sources ...string) string {
+	t.Helper()
 	lib := Library(t)
-	program := filepath.Join(t.TempDir(), name(sources[0]))
+	program := filepath.Join(dir, name(sources[0]))
 	args := []string{"-o", program}
 	args = append(args, flags...)
 	compile(t, sources, append(args, "-L"+lib, "-lws2_32", "-Wl,-rpath,"+lib))
