@@ -3,6 +3,7 @@ package ws2
 import (
 	"unsafe"
 
+	"upcall.dev/internal/slot"
 	"upcall.dev/internal/wait"
 	"upcall.dev/spi"
 )
@@ -19,7 +20,26 @@ func (d *DLL) newEvent(e *wait.Event) (spi.Event, spi.Errno) {
 	if !ok {
 		return spi.InvalidEvent, spi.WSA_NOT_ENOUGH_MEMORY
 	}
+	e.Share(d.events.Word(handle), handle&^(1<<32-1))
 	return spi.Event(handle), 0
+}
+
+// ShareEvents lets code outside Go look at events, and set and reset those that
+// concern nobody else: tell is called with the address of each segment of the
+// table of events, as in [DLL.ShareContexts]. A slot's second word is the event's
+// state under the upper half of its handle: 0 for unset, 1 for signalled, of
+// which one may be put in the other's place by compare-and-swap. 4 is unset and 5
+// signalled while others are concerned: then a change of state is for WSASetEvent
+// and WSAResetEvent, and the end of a wait for WSAWaitForMultipleEvents. With any
+// other value the handle is none of an event.
+//
+// It returns false, and shares nothing, when upcalls are counted.
+func (d *DLL) ShareEvents(tell func(segment int, slots unsafe.Pointer)) bool {
+	if d.stats != nil {
+		return false
+	}
+	d.events.Share(func(segment int, slots *slot.Slot) { tell(segment, unsafe.Pointer(slots)) })
+	return true
 }
 
 // WSACreateEvent makes a manual-reset event, not signalled.

@@ -59,12 +59,12 @@ func (d *DLL) upcalls() spi.UpcallTable {
 // wpuCloseEvent closes an event; waits for it end with WSA_INVALID_HANDLE.
 // Optional. WSA_INVALID_HANDLE (not an event, or closed before).
 func (d *DLL) wpuCloseEvent(ev spi.Event) spi.Errno {
-	e := d.events.Remove(uintptr(ev.Untagged()))
-	if e == nil {
+	// The handle goes last: then its slot, with the state, may be another event's.
+	if e := d.event(ev); e == nil || !e.Close() {
 		return spi.WSA_INVALID_HANDLE
 	}
+	d.events.Remove(uintptr(ev.Untagged()))
 	d.eventsClosed.Add(1)
-	e.Close()
 	return 0
 }
 

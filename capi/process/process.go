@@ -37,8 +37,13 @@ func DLL() *ws2.DLL {
 	if d := the.dll.Load(); d != nil {
 		return d
 	}
-	the.once.Do(func() { the.dll.Store(New(ws2.Config{Catalog: Catalog()})) })
+	the.once.Do(func() { serve(New(ws2.Config{Catalog: Catalog()})) })
 	return the.dll.Load()
+}
+
+func serve(d *ws2.DLL) {
+	shareEvents(d)
+	the.dll.Store(d)
 }
 
 // LoadNamespace is LoadLibrary for a name-space provider.
@@ -55,7 +60,7 @@ func New(c ws2.Config) *ws2.DLL {
 func Use(d *ws2.DLL) bool {
 	first := false
 	the.once.Do(func() {
-		the.dll.Store(d)
+		serve(d)
 		first = true
 	})
 	return first

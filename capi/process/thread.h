@@ -20,6 +20,8 @@ struct upcall_thread {
 	const char *provider;
 	const char *function;
 	void *go;
+	/* Not zero while the thread has a blocking hook. */
+	uint32_t hooked;
 };
 
 #ifdef __cplusplus

@@ -5,6 +5,7 @@
 
 #include "_cgo_export.h"
 #include "callbacks.h"
+#include "events.h"
 #include "thread.h"
 
 /*
@@ -169,12 +170,16 @@ static int WSPAPI queue_apc(LPWSATHREADID thread, LPWSAUSERAPC apc, DWORD_PTR co
 static BOOL WSPAPI reset_event(WSAEVENT ev, LPINT error)
 {
 	IN_PROCESS(error, FALSE);
+	if (upcall_event_become((uintptr_t)ev, UPCALL_EVENT_UNSET))
+		return TRUE;
 	ANSWER(goWPUResetEvent((uint64_t)ev), error, FALSE, TRUE);
 }
 
 static BOOL WSPAPI set_event(WSAEVENT ev, LPINT error)
 {
 	IN_PROCESS(error, FALSE);
+	if (upcall_event_become((uintptr_t)ev, UPCALL_EVENT_SIGNALLED))
+		return TRUE;
 	ANSWER(goWPUSetEvent((uint64_t)ev), error, FALSE, TRUE);
 }
 

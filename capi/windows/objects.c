@@ -1,5 +1,6 @@
 #include "_cgo_export.h"
 #include "calls.h"
+#include "events.h"
 
 BOOL WINAPI CloseHandle(HANDLE h)
 {
@@ -35,6 +36,8 @@ HANDLE WINAPI CreateEventW(LPSECURITY_ATTRIBUTES security, BOOL manual, BOOL set
 BOOL WINAPI SetEvent(HANDLE event)
 {
 	ALIVE(FALSE);
+	if (upcall_event_become((uintptr_t)event, UPCALL_EVENT_SIGNALLED))
+		return TRUE;
 	FAIL_IF(goSetEvent(self(), (uintptr_t)event), FALSE);
 	return TRUE;
 }
@@ -42,6 +45,8 @@ BOOL WINAPI SetEvent(HANDLE event)
 BOOL WINAPI ResetEvent(HANDLE event)
 {
 	ALIVE(FALSE);
+	if (upcall_event_become((uintptr_t)event, UPCALL_EVENT_UNSET))
+		return TRUE;
 	FAIL_IF(goResetEvent(self(), (uintptr_t)event), FALSE);
 	return TRUE;
 }

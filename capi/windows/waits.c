@@ -4,6 +4,7 @@
 
 #include "_cgo_export.h"
 #include "calls.h"
+#include "events.h"
 
 /* All of the objects cannot be one object twice. */
 static BOOL has_duplicates(const HANDLE *handles, DWORD n)
@@ -21,6 +22,12 @@ DWORD WINAPI WaitForMultipleObjectsEx(DWORD n, const HANDLE *handles, BOOL all, 
 
 	ALIVE(WAIT_FAILED);
 	FAIL_IF(!handles || n == 0 || n > MAXIMUM_WAIT_OBJECTS || (all && has_duplicates(handles, n)) ? ERROR_INVALID_PARAMETER : 0, WAIT_FAILED);
+	if (!all && !upcall_thread.hooked) {
+		int i = upcall_event_signalled((const uint64_t *)handles, n);
+
+		if (i >= 0)
+			return WAIT_OBJECT_0 + i;
+	}
 	r = goWait(self(), (void *)handles, n, !!all, milliseconds, !!alertable);
 	FAIL_IF(r.r1, WAIT_FAILED);
 	return r.r0;

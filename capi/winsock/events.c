@@ -1,6 +1,7 @@
 #include <winsock2.h>
 
 #include "_cgo_export.h"
+#include "events.h"
 #include "thread.h"
 
 WSAEVENT WSAAPI WSACreateEvent(void)
@@ -23,6 +24,8 @@ BOOL WSAAPI WSACloseEvent(WSAEVENT event)
 BOOL WSAAPI WSASetEvent(WSAEVENT event)
 {
 	ALIVE(FALSE);
+	if (upcall_event_become((uintptr_t)event, UPCALL_EVENT_SIGNALLED))
+		return TRUE;
 	FAIL_IF(goWSASetEvent(self(), (uintptr_t)event), FALSE);
 	return TRUE;
 }
@@ -30,6 +33,8 @@ BOOL WSAAPI WSASetEvent(WSAEVENT event)
 BOOL WSAAPI WSAResetEvent(WSAEVENT event)
 {
 	ALIVE(FALSE);
+	if (upcall_event_become((uintptr_t)event, UPCALL_EVENT_UNSET))
+		return TRUE;
 	FAIL_IF(goWSAResetEvent(self(), (uintptr_t)event), FALSE);
 	return TRUE;
 }
@@ -39,6 +44,12 @@ DWORD WSAAPI WSAWaitForMultipleEvents(DWORD count, const WSAEVENT *events, BOOL 
 	struct goWSAWaitForMultipleEvents_return r;
 
 	ALIVE(WSA_WAIT_FAILED);
+	if (!all && count <= WSA_MAXIMUM_WAIT_EVENTS && events && !upcall_thread.hooked) {
+		int i = upcall_event_signalled((const uint64_t *)events, count);
+
+		if (i >= 0)
+			return WSA_WAIT_EVENT_0 + i;
+	}
 	r = goWSAWaitForMultipleEvents(self(), count, (void *)events, all != 0, timeout, alertable != 0);
 	FAIL_IF(r.r1, WSA_WAIT_FAILED);
 	return r.r0;

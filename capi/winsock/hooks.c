@@ -30,6 +30,7 @@ FARPROC WSAAPI WSASetBlockingHook(FARPROC function)
 	ALIVE(0);
 	FAIL_IF(is_default ? goWSAUnhookBlockingHook(self()) : goWSASetBlockingHook(self(), (uintptr_t)function), 0);
 	hook = is_default ? 0 : function;
+	upcall_thread.hooked = hook != 0;
 	return previous ? previous : (FARPROC)take_message;
 }
 
@@ -38,6 +39,7 @@ int WSAAPI WSAUnhookBlockingHook(void)
 	ALIVE(SOCKET_ERROR);
 	FAIL_IF(goWSAUnhookBlockingHook(self()), SOCKET_ERROR);
 	hook = 0;
+	upcall_thread.hooked = 0;
 	return 0;
 }
 

@@ -135,6 +135,10 @@ func (t *Table[T]) Context(handle uintptr) (uintptr, bool) {
 	return t.At(handle).Context(handle)
 }
 
+// Word returns the context word of a handle that is in the table, for an owner
+// who changes it while the handle has the slot; afterwards it is another's.
+func (t *Table[T]) Word(handle uintptr) *atomic.Uintptr { return &t.At(handle).context }
+
 // At returns the slot that the index part of a handle names, nil if the table
 // never had it. With [Slot.Context] it makes a [Table.Context] that is inlined
 // into its caller.

@@ -18,10 +18,12 @@ const (
 // Values of the lower half of a word that [Event.Share] shares. One who finds
 // its own tag above one of them may put the other in its place by
 // compare-and-swap, which is a whole Set or Reset; with any other value it must
-// call the event's method.
+// call the event's method. The busy ones can be looked at.
 const (
 	QuietUnset     = unset
 	QuietSignalled = signalled
+	BusyUnset      = busy | unset
+	BusySignalled  = busy | signalled
 )
 
 // word holds the state of an event: its own, or one that it shares.

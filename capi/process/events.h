@@ -1,0 +1,90 @@
+/*
+ * Events without Go. The state of an event is in a word that ws2.DLL.ShareEvents
+ * shows; these functions do what concerns nobody else, which is most of what
+ * programs do with events, and leave the rest to Go.
+ */
+#ifndef UPCALL_CAPI_EVENTS_H
+#define UPCALL_CAPI_EVENTS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* A handle's bits 2 to 31 number its slot, its upper half tags the state. */
+struct upcall_event_slot {
+	_Atomic uint64_t handle;
+	_Atomic uint64_t state;
+};
+
+enum {
+	UPCALL_EVENT_INDEX_SHIFT = 2,
+	UPCALL_EVENT_SEGMENT_BITS = 10,
+	UPCALL_EVENT_SEGMENTS = 1 << 20,
+};
+
+/* States of an event; one that is busy changes in Go alone. */
+enum { UPCALL_EVENT_UNSET = 0, UPCALL_EVENT_SIGNALLED = 1, UPCALL_EVENT_BUSY = 4 };
+
+extern _Atomic(struct upcall_event_slot *) upcall_event_segments[UPCALL_EVENT_SEGMENTS];
+
+/* Go stores each segment once, when it comes, and never frees or moves it. */
+void upcall_share_events(uint32_t segment, uintptr_t slots);
+
+#define UPCALL_EVENT_TAG(event_) ((event_) & ~(uint64_t)0xffffffff)
+
+/* Where the state of an event is, if it is one. NULL: certainly none. */
+static inline _Atomic uint64_t *upcall_event_state(uint64_t event)
+{
+	uint32_t number = (uint32_t)event >> UPCALL_EVENT_INDEX_SHIFT;
+	struct upcall_event_slot *segment =
+		atomic_load_explicit(&upcall_event_segments[number >> UPCALL_EVENT_SEGMENT_BITS], memory_order_acquire);
+
+	if (__builtin_expect(!segment || !UPCALL_EVENT_TAG(event), 0))
+		return 0;
+	return &segment[number & ((1 << UPCALL_EVENT_SEGMENT_BITS) - 1)].state;
+}
+
+/*
+ * Sets or resets an event. 0: nothing was done, it is for Go. As with a change by
+ * Go, what the caller wrote before can be seen after, even if the event already
+ * was as it should be: hence the exchange of a state for itself.
+ */
+static inline int upcall_event_become(uint64_t event, uint64_t state)
+{
+	_Atomic uint64_t *at = upcall_event_state(event);
+	uint64_t wanted = UPCALL_EVENT_TAG(event) | state, seen = wanted ^ 1;
+
+	if (__builtin_expect(!at, 0))
+		return 0;
+	return atomic_compare_exchange_strong(at, &seen, wanted) ||
+		(seen == wanted && atomic_compare_exchange_strong(at, &seen, wanted));
+}
+
+/*
+ * A wait for any of n events: the index of the first one that is signalled, if
+ * that is all there is to know and to do about them, else -1.
+ */
+static inline int upcall_event_signalled(const uint64_t *events, uint32_t n)
+{
+	int found = -1;
+
+	for (uint32_t i = 0; i < n; i++) {
+		_Atomic uint64_t *at = upcall_event_state(events[i]);
+		uint64_t state;
+
+		if (__builtin_expect(!at, 0))
+			return -1;
+		state = atomic_load_explicit(at, memory_order_acquire) - UPCALL_EVENT_TAG(events[i]);
+		if ((state & ~(uint64_t)UPCALL_EVENT_BUSY) > UPCALL_EVENT_SIGNALLED)
+			return -1;
+		if (found >= 0 || !(state & UPCALL_EVENT_SIGNALLED))
+			continue;
+		if (state & UPCALL_EVENT_BUSY) /* it may be the kind that a wait uses up */
+			return -1;
+		found = i;
+	}
+	if (found >= 0)
+		atomic_thread_fence(memory_order_seq_cst);
+	return found;
+}
+
+#endif
