@@ -92,7 +92,7 @@ typedef struct _UPCALL_HANDLE_TABLE *LPUPCALL_HANDLE_TABLE;
 typedef BOOL (WSPAPI *LPUPCALL_HANDLE_ENUM)(LPVOID lpContext, LPUPCALL_HANDLE_CONTEXT lpHandleContext);
 
 DWORD WSPAPI WahCreateHandleContextTable(LPUPCALL_HANDLE_TABLE *lpTable);
-/* The table must be empty of structures that somebody still wants. */
+/* What is in the table stays as it is, and nobody may use the table any more. */
 DWORD WSPAPI WahDestroyHandleContextTable(LPUPCALL_HANDLE_TABLE table);
 /*
  * Puts a structure in, with a RefCount of one more. If the table has another one of
@@ -104,7 +104,10 @@ LPUPCALL_HANDLE_CONTEXT WSPAPI WahInsertHandleContext(LPUPCALL_HANDLE_TABLE tabl
 LPUPCALL_HANDLE_CONTEXT WSPAPI WahReferenceContextByHandle(LPUPCALL_HANDLE_TABLE table, HANDLE h);
 /* Takes out this very structure; WSAENOTSOCK if it is not there. RefCount stays. */
 DWORD WSPAPI WahRemoveHandleContext(LPUPCALL_HANDLE_TABLE table, LPUPCALL_HANDLE_CONTEXT lpHandleContext);
-/* Calls fn with each structure that is there, held meanwhile. TRUE unless fn ended it. */
+/*
+ * Calls fn with each structure that is there; fn must not use the table. TRUE unless fn
+ * ended it.
+ */
 BOOL WSPAPI WahEnumerateHandleContexts(LPUPCALL_HANDLE_TABLE table, LPUPCALL_HANDLE_ENUM fn, LPVOID lpContext);
 
 #ifdef __cplusplus
