@@ -12,6 +12,9 @@ extern "C" {
 
 uintptr_t __cdecl _beginthreadex(void *security, unsigned stack_size, unsigned (__stdcall *start_address)(void *), void *arglist, unsigned initflag, unsigned *thrdaddr);
 DECLSPEC_NORETURN void __cdecl _endthreadex(unsigned retval);
+/* Its thread closes the handle when it ends; -1 and errno on failure. */
+uintptr_t __cdecl _beginthread(void (__cdecl *start_address)(void *), unsigned stack_size, void *arglist);
+DECLSPEC_NORETURN void __cdecl _endthread(void);
 
 /* libc's. */
 int __cdecl _getpid(void) __asm__("getpid");
