@@ -23,6 +23,11 @@ func (p *Profile) Catalog(installed *catalog.Catalog) (*catalog.Catalog, error) 
 	return c, p.permit(c)
 }
 
+// Plain reports whether the profile leaves the installed catalog as it is.
+func (p *Profile) Plain() bool {
+	return len(p.Through) == 0 && p.Over == "" && len(p.Chains) == 0 && len(p.Applications) == 0
+}
+
 func (p *Profile) compose(installed *catalog.Catalog) (*catalog.Catalog, error) {
 	if len(p.Through) == 0 && p.Over == "" {
 		if len(p.Chains) > 0 {

@@ -56,11 +56,7 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 	if err != nil {
 		return failure{exitNotRun, err}
 	}
-	installed, err := file.Load()
-	if err != nil {
-		return failure{exitNotRun, err}
-	}
-	source, err := p.Catalog(installed)
+	source, err := sourceOf(p, file)
 	if err != nil {
 		return failure{exitNotRun, err}
 	}
@@ -82,6 +78,19 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 		return exitStatus(status)
 	}
 	return nil
+}
+
+// sourceOf is what decides over the program's sockets: the catalog's file, whose
+// changes count for new sockets, or what a profile makes of it.
+func sourceOf(p *profile.Profile, file *catalog.File) (catalog.Source, error) {
+	installed, err := file.Load()
+	if err != nil {
+		return nil, err
+	}
+	if p.Plain() {
+		return file, nil
+	}
+	return p.Catalog(installed)
 }
 
 // defaultConnectTimeout is longer than most servers take, and shorter than the
