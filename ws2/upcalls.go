@@ -18,6 +18,10 @@ import (
 // WPUQuerySocketHandleContext and WPUCloseSocketHandle are leaves: they may be
 // called with any lock held.
 
+// UpcallTable returns the table that every WSPStartup gets, for helpers of
+// providers that have none.
+func (d *DLL) UpcallTable() spi.UpcallTable { return d.table }
+
 // upcalls returns the table. It is kept out of line because the compiler inlines
 // nothing into the closures of a function that is inlined itself.
 //

@@ -26,8 +26,19 @@ var share = sync.OnceFunc(func() {
 	}
 })
 
-// up returns the table of the latest start. There is no caller before the first.
-func up() *spi.UpcallTable { return latest.Load().upcalls }
+// up returns the table of the latest start, the DLL's own before the first:
+// helpers that the library exports call through it, too.
+func up() *spi.UpcallTable {
+	if l := latest.Load(); l != nil {
+		return l.upcalls
+	}
+	return own()
+}
+
+var own = sync.OnceValue(func() *spi.UpcallTable {
+	table := process.DLL().UpcallTable()
+	return &table
+})
 
 //export goWPUCloseEvent
 func goWPUCloseEvent(ev uint64) (e int32) {
