@@ -245,14 +245,20 @@ address = "unix:` + dir + `/**"
 action = "deny"
 error = "WSAECONNREFUSED"
 `
-	_, thread := layertest.Start(t, "kernel", filtering(spi.Options{"rules": rules(t, text)}))
+	for _, handles := range []string{"passed", "own", "datagrams"} {
+		t.Run(handles, func(t *testing.T) { programsAndUnixSockets(t, text, handles, dir+"/"+handles) })
+	}
+}
+
+func programsAndUnixSockets(t *testing.T, text, handles, path string) {
+	_, thread := layertest.Start(t, "kernel", filtering(spi.Options{"rules": rules(t, text), "handles": handles}))
 	client, server := layertest.Pair(t, thread)
 	shut(t, thread, client, server)
 	s, err := thread.Socket(spi.AF_UNIX, spi.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, _ := spi.SockaddrUnix(dir + "/socket")
+	name, _ := spi.SockaddrUnix(path)
 	if err := thread.Bind(s, name); err != nil { // which is outbound only
 		t.Fatal(err)
 	}
