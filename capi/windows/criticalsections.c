@@ -27,6 +27,12 @@ BOOL WINAPI InitializeCriticalSectionAndSpinCount(LPCRITICAL_SECTION cs, DWORD s
 	return TRUE;
 }
 
+/* The flags only say what debuggers get. */
+BOOL WINAPI InitializeCriticalSectionEx(LPCRITICAL_SECTION cs, DWORD spin, DWORD flags)
+{
+	return InitializeCriticalSectionAndSpinCount(cs, spin);
+}
+
 VOID WINAPI InitializeCriticalSection(LPCRITICAL_SECTION cs)
 {
 	if (!InitializeCriticalSectionAndSpinCount(cs, 0))

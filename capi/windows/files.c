@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <winsock2.h>
@@ -96,5 +98,45 @@ BOOL WINAPI CancelIoEx(HANDLE file, LPOVERLAPPED overlapped)
 {
 	ALIVE(FALSE);
 	FAIL_IF(goCancelIoEx(self(), (uintptr_t)file, overlapped), FALSE);
+	return TRUE;
+}
+
+/* The descriptor behind a handle: a socket's, or a standard handle's; -1 if there is none. */
+static int descriptor_of(HANDLE h)
+{
+	int fd = std_descriptor(h);
+	struct stat s;
+
+	if (fd >= 0 || (ULONG_PTR)h > INT32_MAX)
+		return fd;
+	return fstat((int)(ULONG_PTR)h, &s) == 0 && S_ISSOCK(s.st_mode) ? (int)(ULONG_PTR)h : -1;
+}
+
+/* Whether a handle is one of the library's own, which no process inherits. */
+static BOOL is_own(HANDLE h)
+{
+	return (ULONG_PTR)h >> 32 && (LONG_PTR)h > 0;
+}
+
+BOOL WINAPI GetHandleInformation(HANDLE h, LPDWORD flags)
+{
+	int fd = descriptor_of(h), now = fd < 0 ? 0 : fcntl(fd, F_GETFD);
+
+	FAIL_IF(flags ? 0 : ERROR_INVALID_PARAMETER, FALSE);
+	FAIL_IF((fd < 0 && !is_own(h)) || now < 0 ? ERROR_INVALID_HANDLE : 0, FALSE);
+	*flags = fd >= 0 && !(now & FD_CLOEXEC) ? HANDLE_FLAG_INHERIT : 0;
+	return TRUE;
+}
+
+BOOL WINAPI SetHandleInformation(HANDLE h, DWORD mask, DWORD flags)
+{
+	int fd = descriptor_of(h), now = fd < 0 ? 0 : fcntl(fd, F_GETFD);
+
+	FAIL_IF((fd < 0 && !is_own(h)) || now < 0 ? ERROR_INVALID_HANDLE : 0, FALSE);
+	FAIL_IF(mask & flags & ~(DWORD)(fd < 0 ? 0 : HANDLE_FLAG_INHERIT) ? ERROR_NOT_SUPPORTED : 0, FALSE);
+	if (fd < 0 || !(mask & HANDLE_FLAG_INHERIT))
+		return TRUE;
+	now = flags & HANDLE_FLAG_INHERIT ? now & ~FD_CLOEXEC : now | FD_CLOEXEC;
+	FAIL_IF(fcntl(fd, F_SETFD, now) < 0 ? ERROR_INVALID_HANDLE : 0, FALSE);
 	return TRUE;
 }

@@ -26,3 +26,18 @@ func TestPorts(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) { ctest.Run(t, program, nil, c.Write(t), patience).OK(t) })
 	}
 }
+
+func TestWindows(t *testing.T) {
+	program := ctest.Compile(t, nil, "testdata/windows.c")
+	for _, c := range ctest.Chains() {
+		t.Run(c.Name, func(t *testing.T) { ctest.Run(t, program, nil, c.Write(t), patience).OK(t) })
+	}
+}
+
+func TestText(t *testing.T) {
+	r := run(t, "text.c")
+	r.OK(t)
+	if r.Stderr != "debug A\ndebug ü\n" || r.Stdout != "out\n" {
+		t.Errorf("the program wrote %q and %q", r.Stderr, r.Stdout)
+	}
+}

@@ -170,6 +170,18 @@ BOOL WINAPI TranslateMessage(const MSG *lpMsg);
 LRESULT WINAPI DispatchMessageA(const MSG *lpMsg);
 LRESULT WINAPI DispatchMessageW(const MSG *lpMsg);
 VOID WINAPI PostQuitMessage(int nExitCode);
+BOOL WINAPI PostThreadMessageA(DWORD idThread, UINT Msg, WPARAM wParam, LPARAM lParam);
+BOOL WINAPI PostThreadMessageW(DWORD idThread, UINT Msg, WPARAM wParam, LPARAM lParam);
+/* Only to windows of the calling thread. */
+LRESULT WINAPI SendMessageA(HWND hWnd, UINT Msg, WPARAM wParam, LPARAM lParam);
+LRESULT WINAPI SendMessageW(HWND hWnd, UINT Msg, WPARAM wParam, LPARAM lParam);
+
+#define GWLP_USERDATA (-21)
+#define GWLP_WNDPROC (-4)
+LONG_PTR WINAPI GetWindowLongPtrA(HWND hWnd, int nIndex);
+LONG_PTR WINAPI GetWindowLongPtrW(HWND hWnd, int nIndex);
+LONG_PTR WINAPI SetWindowLongPtrA(HWND hWnd, int nIndex, LONG_PTR dwNewLong);
+LONG_PTR WINAPI SetWindowLongPtrW(HWND hWnd, int nIndex, LONG_PTR dwNewLong);
 
 #define CreateWindowA(cls, name, style, x, y, w, h, parent, menu, instance, param) CreateWindowExA(0, cls, name, style, x, y, w, h, parent, menu, instance, param)
 #define CreateWindowW(cls, name, style, x, y, w, h, parent, menu, instance, param) CreateWindowExW(0, cls, name, style, x, y, w, h, parent, menu, instance, param)
@@ -183,6 +195,10 @@ VOID WINAPI PostQuitMessage(int nExitCode);
 #define PeekMessage UPCALL_AW(PeekMessage)
 #define PostMessage UPCALL_AW(PostMessage)
 #define DispatchMessage UPCALL_AW(DispatchMessage)
+#define PostThreadMessage UPCALL_AW(PostThreadMessage)
+#define SendMessage UPCALL_AW(SendMessage)
+#define GetWindowLongPtr UPCALL_AW(GetWindowLongPtr)
+#define SetWindowLongPtr UPCALL_AW(SetWindowLongPtr)
 
 #ifdef __cplusplus
 }
