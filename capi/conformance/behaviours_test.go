@@ -63,3 +63,6 @@ func TestBehaviour118_Waits(t *testing.T)                      { once(t, "events
 func TestBehaviour119_BeforeStartup(t *testing.T)              { once(t, "startup", "119") }
 func TestBehaviour120_SuccessLeavesTheLastError(t *testing.T)  { each(t, "startup", "120") }
 func TestBehaviour121_StatusBeforeEvent(t *testing.T)          { each(t, "overlapped", "121") }
+
+func TestBehaviour060_OrderOfTheCatalog(t *testing.T)   { each(t, "config", "60") }
+func TestBehaviour116_ChangesOfTheCatalog(t *testing.T) { each(t, "config", "116") }
