@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -48,36 +49,37 @@ func serve(t testing.TB, handle func(net.Conn)) netip.AddrPort {
 }
 
 func serveOn(t testing.TB, l net.Listener, handle func(net.Conn)) {
-	conns := make(chan net.Conn, 10000)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		ends := make(chan struct{}, 10000)
-		n := 0
+	var mu sync.Mutex // guards open
+	open := map[net.Conn]struct{}{}
+	var all sync.WaitGroup
+	all.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
-				break
+				return
 			}
-			conns <- c
-			n++
-			go func() {
-				defer func() { ends <- struct{}{} }()
-				defer c.Close()
+			mu.Lock()
+			open[c] = struct{}{}
+			mu.Unlock()
+			all.Go(func() {
+				defer func() {
+					c.Close()
+					mu.Lock()
+					defer mu.Unlock()
+					delete(open, c)
+				}()
 				handle(c)
-			}()
+			})
 		}
-		close(conns)
-		for c := range conns {
-			c.Close()
-		}
-		for range n {
-			<-ends
-		}
-	}()
+	})
 	t.Cleanup(func() {
 		l.Close()
-		<-done
+		mu.Lock()
+		for c := range open {
+			c.Close()
+		}
+		mu.Unlock()
+		all.Wait()
 	})
 }
 
