@@ -31,6 +31,9 @@ func Chains() []Chain {
 		{Name: "memory", NonIFS: true, Compose: composed("memory")},
 		{Name: "kernel+ifs", Kernel: true, Compose: composed("kernel", ifs)},
 		{Name: "kernel+nonifs", Kernel: true, NonIFS: true, Compose: composed("kernel", nonIFS)},
+		{Name: "kernel+c-ifs", Kernel: true, Compose: throughC("kernel", CIFS)},
+		{Name: "kernel+c-nonifs", Kernel: true, NonIFS: true, Compose: throughC("kernel", CNonIFS)},
+		{Name: "memory+c-nonifs", NonIFS: true, Compose: throughC("memory", CNonIFS)},
 	}
 }
 

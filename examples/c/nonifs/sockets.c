@@ -340,7 +340,7 @@ __declspec(dllexport) int WSPAPI WSPStartup(WORD wVersionRequested, LPWSPDATA lp
 	return 0;
 }
 
-BOOL WINAPI DllMain(HINSTANCE dll, DWORD reason, LPVOID reserved)
+__declspec(dllexport) BOOL WINAPI DllMain(HINSTANCE dll, DWORD reason, LPVOID reserved)
 {
 	(void)dll;
 	(void)reserved;
