@@ -94,3 +94,23 @@ func TestConnectIsDenied(t *testing.T) {
 		shut(t, thread, client, server)
 	})
 }
+
+// Each of two filters in one chain has its own rules.
+func TestTwoFilters(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			upper := spi.Options{"deny": "127.0.0.1:1", "error": "WSAEHOSTUNREACH"}
+			for key, value := range k.o {
+				upper[key] = value
+			}
+			_, thread := layertest.Start(t, k.base, filtering(upper), filtering(spi.Options{"deny": "127.0.0.1:2", "error": "WSAETIMEDOUT"}))
+			for port, want := range map[string]spi.Errno{"1": spi.WSAEHOSTUNREACH, "2": spi.WSAETIMEDOUT, "3": spi.WSAECONNREFUSED} {
+				s := layertest.Socket(t, thread, spi.SOCK_STREAM)
+				if err := thread.Connect(s, address("127.0.0.1:"+port)); !errors.Is(err, want) {
+					t.Errorf("connect to port %s: %v, want %s", port, err, want.Name())
+				}
+				shut(t, thread, s)
+			}
+		})
+	}
+}
