@@ -21,6 +21,7 @@ type attempt struct {
 
 	blocking bool
 	dialing  bool // of a blocking one: in the next provider's connect; conn.mu guards it
+	reached  bool // the proxy; only the attempt's goroutine touches it
 
 	cancel func()
 	ended  chan struct{} // closed by cancel
@@ -117,6 +118,7 @@ func (a *attempt) talk(family int32, dial func() error) error {
 	if err := dial(); err != nil {
 		return err
 	}
+	a.reached = true
 	if err := a.t.module.shake(&a.lower, a.to); err != nil {
 		return err
 	}
@@ -169,7 +171,7 @@ func (a *attempt) settle(errno spi.Errno) {
 	c.mu.Lock()
 	closed, blocking := c.closed, !c.nonblocking && c.selection.mask == 0
 	c.mu.Unlock()
-	if errno != 0 && !closed {
+	if errno != 0 && !closed && a.reached {
 		a.t.dissolve(a.s)
 	}
 	if blocking {
@@ -197,7 +199,7 @@ func (a *attempt) connectNow(family int32) spi.Errno {
 	c.mu.Lock()
 	closed := c.closed
 	c.mu.Unlock()
-	if !closed && errno != 0 {
+	if errno != 0 && !closed && a.reached {
 		a.t.dissolve(a.s)
 	}
 	if errno == 0 {
@@ -225,6 +227,7 @@ func (a *attempt) talkNow(family int32) error {
 	if !a.arrived() {
 		return spi.WSAEINTR
 	}
+	a.reached = true
 	late := a.limit()
 	err = a.t.module.shake(&a.lower, a.to)
 	switch {

@@ -585,3 +585,55 @@ func TestConnectExData(t *testing.T) {
 	}
 	_ = thread.CloseSocket(s)
 }
+
+// A connect on a socket that has a connection changes nothing, and SO_RCVTIMEO is
+// not about connecting.
+func TestConnectWhenConnected(t *testing.T) {
+	slow := serve(t, func(c net.Conn) {
+		time.Sleep(30 * time.Millisecond)
+		if greet(c) == nil {
+			_, _ = c.Write(granted)
+			_, _ = io.Copy(c, c)
+		}
+	})
+	_, thread := layertest.Start(t, "kernel", socks("proxy="+slow.String(), "pipeline=off"))
+	target := spi.SockaddrFrom(netip.MustParseAddrPort("192.0.2.1:80"))
+	s := layertest.Socket(t, thread, spi.SOCK_STREAM)
+	if err := thread.SetSockOpt(s, spi.SOL_SOCKET, spi.SO_RCVTIMEO, []byte{5, 0, 0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	if err := thread.Connect(s, target); err != nil {
+		t.Fatal(err)
+	}
+	_ = thread.CloseSocket(s)
+
+	l, address := layertest.Listen(t, thread)
+	defer thread.CloseSocket(l)
+	at, _ := spi.AddrPortFrom(address)
+	client, err := net.Dial("tcp", at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	accepted, err := thread.Accept(l, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer thread.CloseSocket(accepted)
+	for _, nonblocking := range []uint32{0, 1} {
+		if err := thread.IoctlSocket(accepted, spi.FIONBIO, &nonblocking); err != nil {
+			t.Fatal(err)
+		}
+		if err := thread.Connect(accepted, target); code(err) != spi.WSAEISCONN {
+			t.Errorf("connect: %v", err)
+		}
+	}
+	if _, err := thread.Send(accepted, []byte("still\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	_ = client.SetReadDeadline(time.Now().Add(patience))
+	b := make([]byte, 6)
+	if _, err := io.ReadFull(client, b); err != nil || string(b) != "still\n" {
+		t.Errorf("%q: %v", b, err)
+	}
+}

@@ -151,6 +151,7 @@ func (l *lower) receive(b []byte, how uint32) (int, error) {
 			if err := l.wait(); err != nil {
 				return 0, err
 			}
+		case errno == spi.WSAETIMEDOUT && time.Now().Before(l.deadline): // by SO_RCVTIMEO, which is not about connecting
 		case errno != 0:
 			return 0, errno
 		case n == 0:

@@ -117,11 +117,10 @@ func (c *conn) isNonblocking() bool {
 	return c.nonblocking
 }
 
-// unconnected gives WSAEISCONN for a socket that is connected, which the proxy's
-// address would not tell from another connect.
+// unconnected gives WSAEISCONN for a socket that is connected, before anything is
+// changed for another connect.
 func (t *streams) unconnected(s spi.Socket) spi.Errno {
-	c := t.conns.get(s)
-	if c == nil || c.state.Load() != connected {
+	if t.answers(s) != nil {
 		return 0
 	}
 	var peer [spi.SizeofSockaddrStorage]byte
