@@ -14,6 +14,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"upcall.dev/internal/tomlplace"
 	"upcall.dev/internal/trusted"
 )
 
@@ -161,7 +162,7 @@ type permitTable struct {
 func Parse(text []byte, dir string) (*File, error) {
 	var d document
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&d); err != nil {
-		return nil, placeOf(err)
+		return nil, tomlplace.Of(err)
 	}
 	f := &File{Profiles: map[string]*Profile{}}
 	for _, name := range slices.Sorted(maps.Keys(d.Profiles)) {
@@ -225,33 +226,6 @@ func (t *profileTable) profile(name, dir string) (*Profile, error) {
 
 func validName(name string) bool {
 	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
-}
-
-// placeOf makes one line of a TOML error, with its place in the file.
-func placeOf(err error) error {
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
-		first := &unknown.Errors[0]
-		line, _ := first.Position()
-		return fmt.Errorf("line %d: there is no key %q", line, strings.Join(first.Key(), "."))
-	}
-	var wrong *toml.DecodeError
-	if errors.As(err, &wrong) {
-		line, _ := wrong.Position()
-		return fmt.Errorf("line %d: %s", line, oneLine(strings.TrimPrefix(wrong.Error(), "toml: ")))
-	}
-	return errors.New(oneLine(err.Error()))
-}
-
-// oneLine makes text from a file safe to print in a message.
-func oneLine(s string) string {
-	const longest = 300
-	quoted := fmt.Sprintf("%q", s)
-	quoted = strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
-	if len(quoted) > longest {
-		return quoted[:longest] + "…"
-	}
-	return quoted
 }
 
 // Find returns the whole path of the program that a command line names, as a

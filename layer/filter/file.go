@@ -11,6 +11,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"upcall.dev/internal/tomlplace"
 	"upcall.dev/spi"
 )
 
@@ -137,7 +138,7 @@ func parseFile(name string, text []byte, denied spi.Errno) (*fileRules, error) {
 	var d document
 	decoder := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
 	if err := decoder.Decode(&d); err != nil {
-		return nil, placeOf(err)
+		return nil, tomlplace.Of(err)
 	}
 	if len(d.Rules) > mostRules {
 		return nil, fmt.Errorf("there are %d rules: %d are the most", len(d.Rules), mostRules)
@@ -276,31 +277,4 @@ func ruleLines(text []byte) (lines []int) {
 		}
 	}
 	return lines
-}
-
-// placeOf makes one line of a TOML error, with its place in the file.
-func placeOf(err error) error {
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
-		first := &unknown.Errors[0]
-		line, _ := first.Position()
-		return fmt.Errorf("line %d: there is no key %q", line, strings.Join(first.Key(), "."))
-	}
-	var wrong *toml.DecodeError
-	if errors.As(err, &wrong) {
-		line, _ := wrong.Position()
-		return fmt.Errorf("line %d: %s", line, oneLine(strings.TrimPrefix(wrong.Error(), "toml: ")))
-	}
-	return errors.New(oneLine(err.Error()))
-}
-
-// oneLine makes text from a file safe to print in a message.
-func oneLine(s string) string {
-	const longest = 300
-	quoted := fmt.Sprintf("%q", s)
-	quoted = strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
-	if len(quoted) > longest {
-		return quoted[:longest] + "…"
-	}
-	return quoted
 }
