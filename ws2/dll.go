@@ -103,6 +103,15 @@ func New(c Config) *DLL {
 	return d
 }
 
+// Catalog returns the catalog that the DLL has started with, which must not be
+// changed; nil while it is not started up.
+func (d *DLL) Catalog() *catalog.Catalog {
+	if r := d.current.Load(); r != nil {
+		return r.catalog
+	}
+	return nil
+}
+
 func (d *DLL) log(message string) {
 	if d.config.Log != nil {
 		d.config.Log(message)

@@ -5,6 +5,8 @@ package process
 
 /*
 #cgo CFLAGS: -std=gnu11 -O2 -Wall -Wextra
+
+int upcall_in_provider(void);
 */
 import "C"
 
@@ -27,8 +29,9 @@ var LoadLibrary func(path string) (spi.StartupFunc, error)
 
 // the is the process's DLL once somebody has asked for it.
 var the struct {
-	dll  atomic.Pointer[ws2.DLL]
-	once sync.Once
+	dll   atomic.Pointer[ws2.DLL]
+	once  sync.Once
+	given atomic.Bool // by Use
 }
 
 // DLL returns the process's Windows Sockets DLL. The first call makes it, over
@@ -60,6 +63,7 @@ func New(c ws2.Config) *ws2.DLL {
 func Use(d *ws2.DLL) bool {
 	first := false
 	the.once.Do(func() {
+		the.given.Store(true)
 		serve(d)
 		first = true
 	})
@@ -68,6 +72,17 @@ func Use(d *ws2.DLL) bool {
 
 // Catalog returns the installed catalog, the file that the WSC functions change.
 var Catalog = sync.OnceValue(func() *catalog.File { return catalog.OpenFile(catalog.DefaultPath()).Reporting(Tell) })
+
+// StartedCatalog returns the catalog that the DLL has started with where that is
+// what WSCEnumProtocols and WSCGetProviderPath are to show: to a provider, so
+// that a layer finds its chain in it, and in a process whose DLL came by [Use].
+// It is nil where the installed catalog is meant, and while nothing is started.
+func StartedCatalog() *catalog.Catalog {
+	if C.upcall_in_provider() == 0 && !the.given.Load() {
+		return nil
+	}
+	return DLL().Catalog()
+}
 
 // Thread returns the thread that C holds as its Go half.
 func Thread(t unsafe.Pointer) *ws2.Thread { return (*ws2.Thread)(t) }

@@ -41,3 +41,8 @@ void *upcall_adopt(void)
 	}
 	return go;
 }
+
+int upcall_in_provider(void)
+{
+	return upcall_thread.depth > 0;
+}

@@ -38,6 +38,9 @@ extern int upcall_forked;
 /* Gives the calling thread its Go half. NULL: it could not, which is fatal. */
 void *upcall_adopt(void);
 
+/* Whether the thread is inside a call into a provider. */
+int upcall_in_provider(void);
+
 /* The calling thread's Go half. */
 static inline void *self(void)
 {

@@ -107,7 +107,11 @@ func goInstalledProtocols(filter, buf, length unsafe.Pointer, thirtyTwo bool) in
 	} else {
 		*size = 0
 	}
-	n, e := installed(thirtyTwo).EnumProtocols(numbersAt(filter), infos, size)
+	enum := installed(thirtyTwo).EnumProtocols
+	if c := process.StartedCatalog(); c != nil && !thirtyTwo {
+		enum = c.EnumProtocols
+	}
+	n, e := enum(numbersAt(filter), infos, size)
 	if e != 0 {
 		return -int32(e)
 	}
@@ -132,7 +136,11 @@ func goProviderPath(id, path, length unsafe.Pointer, thirtyTwo bool) int32 {
 		return int32(spi.WSAEFAULT)
 	}
 	n := (*int32)(length)
-	return int32(installed(thirtyTwo).ProviderPath(*(*spi.GUID)(id), units(path, uint32(max(*n, 0))), n))
+	look := installed(thirtyTwo).ProviderPath
+	if c := process.StartedCatalog(); c != nil && !thirtyTwo {
+		look = c.ProviderPath
+	}
+	return int32(look(*(*spi.GUID)(id), units(path, uint32(max(*n, 0))), n))
 }
 
 //export goGetProviderInfo
