@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <process.h>
@@ -121,6 +122,55 @@ uintptr_t __cdecl _beginthreadex(void *security, unsigned stack, unsigned (__std
 	if (!h)
 		errno = GetLastError() == ERROR_INVALID_PARAMETER ? EINVAL : EAGAIN;
 	return (uintptr_t)h;
+}
+
+/* A thread of _beginthread has its handle to itself, and closes it. */
+struct beginning {
+	void (*start)(void *);
+	void *argument;
+	HANDLE handle;
+};
+
+static UPCALL_TLS HANDLE begun;
+
+static DWORD WINAPI begin(LPVOID p)
+{
+	struct beginning b = *(struct beginning *)p;
+
+	free(p);
+	begun = b.handle;
+	b.start(b.argument);
+	CloseHandle(b.handle);
+	return 0;
+}
+
+uintptr_t __cdecl _beginthread(void (__cdecl *start)(void *), unsigned stack, void *argument)
+{
+	struct beginning *b = malloc(sizeof *b);
+	HANDLE h;
+
+	errno = !b ? ENOMEM : !start ? EINVAL : 0;
+	if (errno) {
+		free(b);
+		return -1;
+	}
+	*b = (struct beginning){.start = start, .argument = argument};
+	h = CreateThread(NULL, stack, begin, b, CREATE_SUSPENDED, NULL);
+	if (!h) {
+		free(b);
+		errno = EAGAIN;
+		return -1;
+	}
+	b->handle = h;
+	ResumeThread(h);
+	return (uintptr_t)h;
+}
+
+void __cdecl _endthread(void)
+{
+	if (begun)
+		CloseHandle(begun);
+	ExitThread(0);
 }
 
 DWORD WINAPI ResumeThread(HANDLE thread)
