@@ -15,7 +15,7 @@ func TestStandardSet(t *testing.T) {
 	for _, d := range spi.Drivers() {
 		names = append(names, d.Name)
 	}
-	if want := []string{"filter", "kernel", "memory", "shape", "trace"}; !slices.Equal(names, want) {
+	if want := []string{"filter", "kernel", "memory", "shape", "socks", "trace"}; !slices.Equal(names, want) {
 		t.Fatalf("registered %v, want %v", names, want)
 	}
 }
@@ -37,6 +37,9 @@ func TestStandardNamespaces(t *testing.T) {
 	}
 }
 
+// required are the options that a layer cannot do without.
+var required = map[string]spi.Options{"socks": {"proxy": "127.0.0.1:1080"}}
+
 // TestEveryLayerOverEveryBase composes each layer with its defaults.
 func TestEveryLayerOverEveryBase(t *testing.T) {
 	for _, d := range spi.Drivers() {
@@ -50,7 +53,7 @@ func TestEveryLayerOverEveryBase(t *testing.T) {
 			if !l.Layer() {
 				continue
 			}
-			c, err := catalog.Compose(catalog.Default(), d.Name, []catalog.Layer{{Name: l.Name}})
+			c, err := catalog.Compose(catalog.Default(), d.Name, []catalog.Layer{{Name: l.Name, Options: required[l.Name]}})
 			if err != nil {
 				t.Errorf("%s over %s: %v", l.Name, d.Name, err)
 				continue

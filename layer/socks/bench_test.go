@@ -27,11 +27,9 @@ func hangUp(c net.Conn) {
 	}
 	if have == 3 {
 		_, _ = c.Write([]byte{5, 0})
-		n, err := c.Read(b[3:])
-		if err != nil {
+		if _, err := c.Read(b[3:]); err != nil {
 			return
 		}
-		have += n
 		_, _ = c.Write(granted)
 	} else if b[11] == 0 && b[12] == 0 {
 		_, _ = c.Write([]byte{5, 0, 5, 1, 0, 1, 0, 0, 0, 0, 0, 0})
