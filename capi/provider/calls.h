@@ -32,6 +32,7 @@ struct upcall_library {
 	void *module;
 	LPWSPSTARTUP startup;
 	struct upcall_started *started;
+	struct upcall_library *older; /* the one before; none is ever freed */
 	char path[];
 };
 

@@ -22,6 +22,9 @@ uintptr_t upcall_starting(void)
 	return starting;
 }
 
+/* All that there have been, so that a search for leaks finds them. */
+static struct upcall_library *libraries;
+
 struct upcall_library *upcall_library_new(const char *path, uint64_t number)
 {
 	size_t size = sizeof(struct upcall_library) + strlen(path) + 1;
@@ -30,6 +33,8 @@ struct upcall_library *upcall_library_new(const char *path, uint64_t number)
 	memset(l, 0, sizeof *l);
 	l->number = number;
 	strcpy(l->path, path);
+	l->older = libraries; /* the caller has the list locked */
+	libraries = l;
 	return l;
 }
 

@@ -37,6 +37,7 @@ static void lookups(void)
 	DWORD length = 8, n;
 	HANDLE lookup;
 
+	called = 0;
 	OK(WSALookupServiceBeginA(&query, LUP_RETURN_NAME | LUP_RETURN_ADDR, &lookup));
 	FAILS(WSALookupServiceNextA(lookup, 0, &length, found), WSAEFAULT);
 	OK(WSALookupServiceNextA(lookup, 0, &length, found));
