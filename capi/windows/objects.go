@@ -7,12 +7,14 @@ import (
 
 	"upcall.dev/capi/process"
 	"upcall.dev/spi"
+	"upcall.dev/ws2"
 )
 
 //export goCloseHandle
 func goCloseHandle(t unsafe.Pointer, h uintptr) int32 {
 	thread := process.Thread(t)
-	if thread.WSACloseEvent(spi.Event(h)) == nil || process.DLL().CloseThread(spi.Event(h)) == nil || closePort(h) == nil {
+	if thread.WSACloseEvent(spi.Event(h)) == nil || process.DLL().CloseThread(spi.Event(h)) == nil || closePort(h) == nil ||
+		process.DLL().CloseNotification(ws2.Notification(h)) == nil {
 		return 0
 	}
 	return handleCode(thread.CloseSocket(spi.Socket(h)))
