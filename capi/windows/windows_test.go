@@ -1,6 +1,7 @@
 package windows_test
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,5 +40,33 @@ func TestText(t *testing.T) {
 	r.OK(t)
 	if r.Stderr != "debug A\ndebug ü\n" || r.Stdout != "out\n" {
 		t.Errorf("the program wrote %q and %q", r.Stderr, r.Stdout)
+	}
+}
+
+func TestLocks(t *testing.T) { run(t, "locks.c").OK(t) }
+
+func TestLibraries(t *testing.T) {
+	run(t, "libraries.c", ctest.CompileObject(t, nil, "testdata/answer.c")).OK(t)
+}
+
+func TestConsoleHandlers(t *testing.T) {
+	program := ctest.Compile(t, nil, "testdata/console.c")
+	catalog := ctest.Named(t, "kernel").Write(t)
+	for _, what := range []string{"handled", "ignored", "beside"} {
+		ctest.Run(t, program, []string{what}, catalog, patience).OK(t)
+	}
+	if r := ctest.Run(t, program, []string{"passed"}, catalog, patience); r.Signal != syscall.SIGTERM {
+		t.Errorf("a signal that no handler takes: %v", r)
+	}
+}
+
+// TestWithAddressSanitizer runs the programs built with it.
+func TestWithAddressSanitizer(t *testing.T) {
+	catalog := ctest.Named(t, "kernel").Write(t)
+	for _, source := range []string{"objects.c", "threads.c", "ports.c", "windows.c", "text.c", "locks.c"} {
+		t.Run(source, func(t *testing.T) {
+			program := ctest.Compile(t, []string{"-fsanitize=address,undefined", "-fno-sanitize-recover=all"}, "testdata/"+source)
+			ctest.Run(t, program, nil, catalog, patience).OK(t)
+		})
 	}
 }

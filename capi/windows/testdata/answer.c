@@ -1,0 +1,6 @@
+int answer(void) __attribute__((visibility("default")));
+
+int answer(void)
+{
+	return 42;
+}
