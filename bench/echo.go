@@ -83,6 +83,11 @@ func drive(name string, size, connections int) (d driven, err error) {
 			return d, err
 		}
 		cmd = exec.Command(path)
+		if _, ok := winsock[name]; ok {
+			if cmd.Env, err = cDoorEnvironment(); err != nil {
+				return d, err
+			}
+		}
 	}
 	if d.server, err = startProcess("the "+name+" server", cmd, forServer); err != nil {
 		return d, err

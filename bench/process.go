@@ -44,8 +44,14 @@ func startProcess(name string, cmd *exec.Cmd, processor int) (*process, error) {
 	return p, nil
 }
 
+// anyProcessor stands for all of them.
+const anyProcessor = -1
+
 // onProcessor calls start, and gives what it starts one processor.
 func onProcessor(index int, start func() error) error {
+	if index == anyProcessor {
+		return start()
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var all, one unix.CPUSet

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"upcall.dev/capi/ctest"
 )
 
 //go:embed c
@@ -31,6 +33,14 @@ func (a absent) Error() string { return string(a) }
 
 var libraries = map[string]struct{ flag, header, missing string }{
 	"uv": {"-luv", "uv.h", "libuv is not installed (Debian: libuv1-dev)"},
+}
+
+// winsock are the programs of Winsock, and a provider, with flags of their own.
+var winsock = map[string][]string{
+	"blockingwinsock": nil,
+	"calls":           {"-rdynamic"},
+	"portc":           nil,
+	"provider":        {"-shared", "-fPIC"},
 }
 
 // path returns the program that c/NAME.c makes.
@@ -59,7 +69,7 @@ func (p *programs) compile(name, path string) error {
 	if err != nil {
 		return absent("there is no C compiler cc (Debian: gcc libc6-dev)")
 	}
-	args := []string{"-O2", "-o", path, filepath.Join(p.dir, "c", name+".c")}
+	args := []string{"-O2", "-pthread", "-o", path, filepath.Join(p.dir, "c", name+".c")}
 	if l, ok := libraries[name]; ok {
 		probe := exec.Command(cc, "-E", "-x", "c", "-")
 		probe.Stdin = strings.NewReader("#include <" + l.header + ">\n")
@@ -67,6 +77,13 @@ func (p *programs) compile(name, path string) error {
 			return absent(l.missing)
 		}
 		args = append(args, l.flag)
+	}
+	if flags, ok := winsock[name]; ok {
+		library, err := ctest.Build("library")
+		if err != nil {
+			return err
+		}
+		args = append(append(args, flags...), "-I"+ctest.Include(), "-L"+library, "-lws2_32", "-Wl,-rpath,"+library)
 	}
 	if out, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("cc %s.c: %w\n%s", name, err, out)

@@ -51,12 +51,15 @@ static inline _Atomic uint64_t *upcall_event_state(uint64_t event)
 static inline int upcall_event_become(uint64_t event, uint64_t state)
 {
 	_Atomic uint64_t *at = upcall_event_state(event);
-	uint64_t wanted = UPCALL_EVENT_TAG(event) | state, seen = wanted ^ 1;
+	uint64_t seen;
 
 	if (__builtin_expect(!at, 0))
 		return 0;
-	return atomic_compare_exchange_strong(at, &seen, wanted) ||
-		(seen == wanted && atomic_compare_exchange_strong(at, &seen, wanted));
+	seen = atomic_load_explicit(at, memory_order_relaxed);
+	while (seen - UPCALL_EVENT_TAG(event) <= UPCALL_EVENT_SIGNALLED)
+		if (atomic_compare_exchange_strong(at, &seen, UPCALL_EVENT_TAG(event) | state))
+			return 1;
+	return 0;
 }
 
 /*

@@ -1,0 +1,3 @@
+/* blocking.c over Winsock. */
+#define WINSOCK
+#include "blocking.c"
