@@ -175,6 +175,7 @@ func (b bench) run(text string) (string, error) {
 	cmd.Dir = b.work
 	cmd.Env = []string{
 		"PATH=" + b.bin + ":" + os.Getenv("PATH"), "HOME=" + b.home,
+		"PKG_CONFIG_PATH=" + b.home + "/.local/lib/pkgconfig", "LD_LIBRARY_PATH=" + b.home + "/.local/lib",
 		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@localhost", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@localhost",
 	}
 	out, err := cmd.CombinedOutput()
@@ -259,6 +260,7 @@ func TestCommands(t *testing.T) {
 			}
 			t.Parallel()
 			b := newBench(t, bin)
+			b.prepareC(t, fences(t, file), text(list))
 			for _, c := range list {
 				out, err := b.run(c.text)
 				lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
@@ -336,7 +338,7 @@ func TestLinks(t *testing.T) {
 // program's source, with "…" for what is put in.
 func TestMessages(t *testing.T) {
 	var literals strings.Builder
-	for _, dir := range []string{"catalog", "cmd/upcall", "launch", "layer", "spi", "ws2"} {
+	for _, dir := range []string{"catalog", "cmd/upcall", "launch", "launch/internal/chains", "launch/internal/seccomp", "layer", "profile", "internal/trusted", "spi", "ws2"} {
 		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

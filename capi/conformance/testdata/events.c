@@ -254,3 +254,75 @@ BEHAVIOUR(118)
 	EQUAL(WSAWaitForMultipleEvents(64, all, FALSE, 0, FALSE), WSA_WAIT_FAILED);
 	EQUAL(WSAGetLastError(), WSA_INVALID_HANDLE);
 }
+
+BEHAVIOUR(83)
+{
+	SOCKET one, other;
+	WSAEVENT e;
+	WSANETWORKEVENTS found;
+	static char much[1 << 16];
+	char drain[1 << 16];
+	u_long waiting;
+	int n, sent = 0;
+
+	start(MAKEWORD(2, 2));
+	e = new_event();
+	pair(&one, &other);
+	OK(WSAEventSelect(one, e, FD_WRITE));
+	EQUAL(network_event(one, e, FD_WRITE_BIT), 0);
+	while ((n = send(one, much, sizeof much, 0)) > 0)
+		sent += n;
+	EQUAL(WSAGetLastError(), WSAEWOULDBLOCK);
+	OK(WSAEnumNetworkEvents(one, e, &found));
+	EQUAL(found.lNetworkEvents, 0);
+	while (sent > 0) {
+		n = recv(other, drain, sizeof drain, 0);
+		CHECK(n > 0);
+		sent -= n;
+	}
+	EQUAL(network_event(one, e, FD_WRITE_BIT), 0);
+	OK(ioctlsocket(other, FIONREAD, &waiting));
+	EQUAL(waiting, 0);
+	OK(closesocket(one));
+	OK(closesocket(other));
+	CHECK(WSACloseEvent(e));
+}
+
+BEHAVIOUR(85)
+{
+	SOCKET one, other;
+	WSAEVENT e;
+	WSANETWORKEVENTS found;
+
+	start(MAKEWORD(2, 2));
+	e = new_event();
+	pair(&one, &other);
+	OK(WSAEventSelect(one, e, FD_WRITE));
+	EQUAL(network_event(one, e, FD_WRITE_BIT), 0);
+	OK(WSAEnumNetworkEvents(one, e, &found));
+	EQUAL(found.lNetworkEvents, 0);
+	say(one, "x");
+	OK(WSAEnumNetworkEvents(one, e, &found));
+	EQUAL(found.lNetworkEvents, 0);
+	OK(closesocket(one));
+	OK(closesocket(other));
+	CHECK(WSACloseEvent(e));
+}
+
+BEHAVIOUR(92)
+{
+	SOCKET one, other;
+	WSAEVENT e;
+
+	start(MAKEWORD(2, 2));
+	e = new_event();
+	pair(&one, &other);
+	OK(WSAEventSelect(one, e, FD_READ));
+	say(other, "x");
+	await(e);
+	FAILS(WSAEnumNetworkEvents(one, e, 0), WSAEFAULT);
+	EQUAL(network_event(one, e, FD_READ_BIT), 0);
+	OK(closesocket(one));
+	OK(closesocket(other));
+	CHECK(WSACloseEvent(e));
+}

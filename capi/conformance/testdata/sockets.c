@@ -196,3 +196,23 @@ BEHAVIOUR(112)
 	OK(closesocket(copy));
 	OK(closesocket(s));
 }
+
+BEHAVIOUR(107)
+{
+	SOCKET one, other;
+	char c;
+	int i, n = 0;
+
+	start(MAKEWORD(2, 2));
+	pair(&one, &other);
+	say(other, "never read");
+	readable(one);
+	OK(shutdown(one, SD_RECEIVE));
+	readable(other);
+	FAILS(recv(other, &c, 1, 0), WSAECONNRESET);
+	for (i = 0; i < 2; i++)
+		n += send(other, "x", 1, 0) < 0;
+	CHECK(n > 0);
+	OK(closesocket(one));
+	OK(closesocket(other));
+}
