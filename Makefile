@@ -4,6 +4,7 @@
 # make lint   formatting, vet, golangci-lint
 # make build  bin/upcall, one static binary
 # make library  bin/libws2_32.so.0, the C door
+# make host   bin/libexec/upcall-host, by which upcall run loads providers in C
 # make install  upcall, the library and the headers into PREFIX, under DESTDIR
 # make fuzz   every fuzz target for FUZZTIME each
 # make soak   100 000 connections and ten million overlapped operations over
@@ -18,8 +19,10 @@ DESTDIR    ?=
 VERSION    ?= 0.1.0
 # The directory of a library that was built before; make install builds one else.
 LIBRARY    ?=
+# The same of upcall-host; none leaves it out.
+HOST       ?=
 
-.PHONY: all build library install setup test conformance bench lint fuzz soak clean
+.PHONY: all build library host install setup test conformance bench lint fuzz soak clean
 
 all: build
 
@@ -29,8 +32,14 @@ build:
 library:
 	@scripts/build-library bin
 
+host:
+	@scripts/build-host bin/libexec
+
 ifeq ($(LIBRARY),)
 install: library
+endif
+ifeq ($(HOST),)
+install: host
 endif
 install: build
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/pkgconfig"
@@ -38,6 +47,10 @@ install: build
 	install -m 644 "$(or $(LIBRARY),bin)/libws2_32.so.0" "$(DESTDIR)$(PREFIX)/lib/libws2_32.so.0"
 	ln -sf libws2_32.so.0 "$(DESTDIR)$(PREFIX)/lib/libws2_32.so"
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' capi/libws2_32/upcall.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/upcall.pc"
+ifneq ($(HOST),none)
+	install -d "$(DESTDIR)$(PREFIX)/libexec/upcall"
+	install -m 755 "$(or $(HOST),bin/libexec)/upcall-host" "$(or $(HOST),bin/libexec)/libws2_32.so.0" "$(DESTDIR)$(PREFIX)/libexec/upcall/"
+endif
 	cd include && find upcall -type f -exec install -D -m 644 "{}" "$(DESTDIR)$(PREFIX)/include/{}" \;
 
 # Installs what the tests drive, or says exactly what is missing.

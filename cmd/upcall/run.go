@@ -60,8 +60,12 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 	if err != nil {
 		return failure{exitNotRun, err}
 	}
+	if err := handOver(source); err != nil {
+		return failure{exitNotRun, err}
+	}
 	status, err := launch.Run(context.Background(), launch.Options{
 		Catalog:        source,
+		NewDLL:         newDLL,
 		Program:        command[0],
 		Args:           command[1:],
 		Stdin:          std.in,
