@@ -1,5 +1,6 @@
 #include "_cgo_export.h"
 #include "calls.h"
+#include "order.h"
 #include "events.h"
 
 BOOL WINAPI CloseHandle(HANDLE h)
@@ -36,6 +37,7 @@ HANDLE WINAPI CreateEventW(LPSECURITY_ATTRIBUTES security, BOOL manual, BOOL set
 BOOL WINAPI SetEvent(HANDLE event)
 {
 	ALIVE(FALSE);
+	RELEASE(ORDER(event));
 	if (upcall_event_become((uintptr_t)event, UPCALL_EVENT_SIGNALLED))
 		return TRUE;
 	FAIL_IF(goSetEvent(self(), (uintptr_t)event), FALSE);
@@ -77,6 +79,7 @@ BOOL WINAPI ReleaseSemaphore(HANDLE semaphore, LONG n, LPLONG previous)
 	struct goReleaseSemaphore_return r;
 
 	ALIVE(FALSE);
+	RELEASE(ORDER(semaphore));
 	r = goReleaseSemaphore(self(), (uintptr_t)semaphore, n);
 	FAIL_IF(r.r1, FALSE);
 	if (previous)

@@ -1,5 +1,6 @@
 #include "_cgo_export.h"
 #include "calls.h"
+#include "order.h"
 
 HANDLE WINAPI CreateIoCompletionPort(HANDLE file, HANDLE port, ULONG_PTR key, DWORD threads)
 {
@@ -15,6 +16,7 @@ HANDLE WINAPI CreateIoCompletionPort(HANDLE file, HANDLE port, ULONG_PTR key, DW
 BOOL WINAPI PostQueuedCompletionStatus(HANDLE port, DWORD bytes, ULONG_PTR key, LPOVERLAPPED overlapped)
 {
 	ALIVE(FALSE);
+	RELEASE(ORDER(port));
 	FAIL_IF(goPostQueuedCompletionStatus((uintptr_t)port, bytes, key, overlapped), FALSE);
 	return TRUE;
 }
@@ -28,6 +30,7 @@ BOOL WINAPI GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_PTR key
 	ALIVE(FALSE);
 	FAIL_IF(!bytes || !key || !overlapped ? ERROR_INVALID_PARAMETER : 0, FALSE);
 	FAIL_IF(goGetQueuedCompletionStatus(self(), (uintptr_t)port, bytes, key, overlapped, milliseconds), FALSE);
+	ACQUIRE(ORDER(port));
 	return TRUE;
 }
 
@@ -36,6 +39,7 @@ BOOL WINAPI GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY entries,
 	ALIVE(FALSE);
 	FAIL_IF(!entries || !removed || n == 0 ? ERROR_INVALID_PARAMETER : 0, FALSE);
 	FAIL_IF(goGetQueuedCompletionStatusEx(self(), (uintptr_t)port, entries, n, removed, milliseconds, !!alertable), FALSE);
+	ACQUIRE(ORDER(port));
 	return TRUE;
 }
 

@@ -11,6 +11,7 @@
 
 #include "_cgo_export.h"
 #include "calls.h"
+#include "order.h"
 
 /* Least stack of a thread, for calls into Go too. */
 #define LEAST_RESERVED (256 << 10)
@@ -37,6 +38,15 @@ struct birth {
 	DWORD error;
 };
 
+static UPCALL_TLS HANDLE handle_of_this; /* CreateThread's, which may be closed */
+
+/* The last step of a thread: what comes after is libc's and the library's. */
+static void finish(DWORD code)
+{
+	RELEASE(ORDER(handle_of_this));
+	goSetExitCode(self(), code);
+}
+
 static void await(sem_t *s)
 {
 	while (sem_wait(s) < 0 && errno == EINTR)
@@ -52,6 +62,7 @@ static void *live(void *p)
 	struct suspended s = {.handle = (HANDLE)r.r0};
 	BOOL waits = b->suspended && r.r1 == 0;
 
+	handle_of_this = s.handle;
 	if (waits) {
 		sem_init(&s.resume, 0, 0);
 		pthread_mutex_lock(&suspending);
@@ -70,7 +81,7 @@ static void *live(void *p)
 		sem_destroy(&s.resume);
 		SleepEx(0, TRUE); /* APCs that were queued meanwhile come first */
 	}
-	goSetExitCode(self(), start(parameter));
+	finish(start(parameter));
 	return NULL;
 }
 
@@ -195,7 +206,7 @@ DWORD WINAPI ResumeThread(HANDLE thread)
 VOID WINAPI ExitThread(DWORD code)
 {
 	if (!upcall_forked)
-		goSetExitCode(self(), code);
+		finish(code);
 	pthread_exit(NULL);
 }
 
@@ -253,6 +264,7 @@ BOOL WINAPI SwitchToThread(void)
 
 void windows_run_apc(void *routine, uintptr_t data)
 {
+	ACQUIRE(ORDER(routine));
 	((PAPCFUNC)routine)(data);
 }
 
@@ -260,6 +272,7 @@ DWORD WINAPI QueueUserAPC(PAPCFUNC routine, HANDLE thread, ULONG_PTR data)
 {
 	ALIVE(FALSE);
 	FAIL_IF(!routine ? ERROR_INVALID_PARAMETER : 0, FALSE);
+	RELEASE(ORDER(routine));
 	if (thread == THIS_THREAD)
 		FAIL_IF(goQueueOwnAPC(self(), (void *)routine, data), FALSE);
 	else

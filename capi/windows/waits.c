@@ -5,6 +5,9 @@
 #include "_cgo_export.h"
 #include "calls.h"
 #include "events.h"
+#include "order.h"
+
+char upcall_order[256];
 
 /* All of the objects cannot be one object twice. */
 static BOOL has_duplicates(const HANDLE *handles, DWORD n)
@@ -25,11 +28,16 @@ DWORD WINAPI WaitForMultipleObjectsEx(DWORD n, const HANDLE *handles, BOOL all, 
 	if (!all && !upcall_thread.hooked) {
 		int i = upcall_event_signalled((const uint64_t *)handles, n);
 
-		if (i >= 0)
+		if (i >= 0) {
+			ACQUIRE(ORDER(handles[i]));
 			return WAIT_OBJECT_0 + i;
+		}
 	}
 	r = goWait(self(), (void *)handles, n, !!all, milliseconds, !!alertable);
 	FAIL_IF(r.r1, WAIT_FAILED);
+	if (r.r0 != WAIT_TIMEOUT)
+		for (DWORD i = 0; i < n; i++)
+			ACQUIRE(ORDER(handles[i]));
 	return r.r0;
 }
 

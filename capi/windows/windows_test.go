@@ -60,13 +60,18 @@ func TestConsoleHandlers(t *testing.T) {
 	}
 }
 
-// TestWithAddressSanitizer runs the programs built with it.
-func TestWithAddressSanitizer(t *testing.T) {
+// TestWithSanitizers runs the programs built with them.
+func TestWithSanitizers(t *testing.T) {
 	catalog := ctest.Named(t, "kernel").Write(t)
-	for _, source := range []string{"objects.c", "threads.c", "ports.c", "windows.c", "text.c", "locks.c"} {
-		t.Run(source, func(t *testing.T) {
-			program := ctest.Compile(t, []string{"-fsanitize=address,undefined", "-fno-sanitize-recover=all"}, "testdata/"+source)
-			ctest.Run(t, program, nil, catalog, patience).OK(t)
-		})
+	for name, flags := range map[string][]string{
+		"address": {"-fsanitize=address,undefined", "-fno-sanitize-recover=all"},
+		"thread":  {"-fsanitize=thread"},
+	} {
+		for _, source := range []string{"objects.c", "threads.c", "ports.c", "windows.c", "text.c", "locks.c"} {
+			t.Run(name+"/"+source, func(t *testing.T) {
+				program := ctest.Compile(t, flags, "testdata/"+source)
+				ctest.Run(t, program, nil, catalog, patience).OK(t)
+			})
+		}
 	}
 }
