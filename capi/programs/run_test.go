@@ -23,7 +23,8 @@ type process struct {
 	name  string
 	cmd   *exec.Cmd
 	input io.WriteCloser // its standard input
-	out   output
+	out   output         // its standard output
+	notes output         // its standard error
 	ended chan error
 }
 
@@ -53,7 +54,7 @@ func start(t *testing.T, chain, path string, args ...string) *process {
 	p.cmd = limited(t, runTime, path, args...)
 	p.cmd.Env = append(os.Environ(), "UPCALL_CATALOG="+chain, "LC_ALL=C.UTF-8")
 	p.cmd.Dir = t.TempDir()
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.notes
 	var err error
 	if p.input, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -70,13 +71,14 @@ func start(t *testing.T, chain, path string, args ...string) *process {
 		_ = p.cmd.Process.Kill()
 		<-over
 		if t.Failed() {
-			t.Logf("%s: %v\n%.8000s", p.name, p.cmd.ProcessState, p.out.String())
+			t.Logf("%s: %v\n%.4000q\n%.4000s", p.name, p.cmd.ProcessState, p.out.String(), p.notes.String())
 		}
 	})
 	return p
 }
 
-// wait waits until the process has exited with 0 and returns what it wrote.
+// wait waits until the process has exited with 0 and returns what it wrote to its
+// standard output.
 func (p *process) wait(t *testing.T) string {
 	t.Helper()
 	select {
@@ -103,7 +105,7 @@ func (p *process) stop(t *testing.T) {
 	}
 }
 
-// until waits until the process has written a text.
+// until waits until the process has written a text to its standard output.
 func (p *process) until(t *testing.T, text string) {
 	t.Helper()
 	p.poll(t, func() error {
