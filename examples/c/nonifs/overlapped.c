@@ -163,6 +163,9 @@ static void Finish(OPERATION *op, BOOL success, DWORD bytes)
 	/* The port has a code of the system's; the provider has its own, and flags. */
 	if (closed || (!sock->below->table.lpWSPGetOverlappedResult(sock->lower, &op->below, &bytes, FALSE, &flags, &error) && error == WSAENOTSOCK))
 		error = success ? 0 : WSA_OPERATION_ABORTED;
+	/* The last cleanup aborts them all, in whatever order their sockets go. */
+	if (quiet && error != 0)
+		error = WSA_OPERATION_ABORTED;
 	Unlink(op);
 	EnterCriticalSection(&lock);
 	if (op->sends)
