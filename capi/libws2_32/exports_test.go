@@ -133,13 +133,18 @@ var declaration = regexp.MustCompile(`^/\* (\S+/include/upcall/\S+):\d+:N[CF] \*
 // variable is the declaration of data, which -aux-info leaves out.
 var variable = regexp.MustCompile(`(?m)^extern const struct \w+ (\w+) UPCALL_SYMBOL\(`)
 
-// declarations returns the functions and the data that the headers declare.
+// libcs is the declaration of a function of libc's under a name of Windows.
+var libcs = regexp.MustCompile(`(?m)(\w+)\([^;]*\) __asm__\("\w+"\);`)
+
+// declarations returns the functions and the data that the headers declare, but
+// for those that are libc's.
 func declarations(t *testing.T) (names []string) {
 	t.Helper()
 	if _, err := exec.LookPath("gcc"); err != nil {
 		t.Skip("no C compiler here: install gcc")
 	}
 	dir := t.TempDir()
+	var others []string
 	err := filepath.WalkDir(ctest.Include(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -150,6 +155,9 @@ func declarations(t *testing.T) (names []string) {
 		}
 		for _, m := range variable.FindAllSubmatch(text, -1) {
 			names = append(names, string(m[1]))
+		}
+		for _, m := range libcs.FindAllSubmatch(text, -1) {
+			others = append(others, string(m[1]))
 		}
 		info, source := filepath.Join(dir, "info"), filepath.Join(dir, "source.c")
 		if err := os.WriteFile(source, []byte("#include \""+path+"\"\n"), 0o644); err != nil {
@@ -174,5 +182,5 @@ func declarations(t *testing.T) (names []string) {
 		t.Fatal(err)
 	}
 	slices.Sort(names)
-	return slices.Compact(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return slices.Contains(others, name) })
 }
