@@ -83,7 +83,7 @@ func Build(variant string, flags ...string) (string, error) {
 		now := time.Now()
 		return dir, os.Chtimes(dir, now, now)
 	}
-	clear(base, variant)
+	removeOld(base, variant)
 	site := filepath.Join(base, "site-"+variant)
 	if err := os.RemoveAll(site); err != nil {
 		return "", err
@@ -149,8 +149,8 @@ func sum(sources, flags []string) (string, error) {
 // kept is how long a library stays that nobody has used.
 const kept = 24 * time.Hour
 
-// clear removes what nobody can want any more.
-func clear(base, variant string) {
+// removeOld removes what nobody can want any more.
+func removeOld(base, variant string) {
 	old, _ := filepath.Glob(filepath.Join(base, variant+"-*"))
 	for _, dir := range old {
 		info, err := os.Stat(dir)
