@@ -269,6 +269,9 @@ func (d *descriptor) takeError() spi.Errno {
 	if errno == 0 {
 		errno = unix.Errno(code)
 	}
+	if errno == unix.EPIPE { // a reset after the peer's end of the stream
+		errno = unix.ECONNRESET
+	}
 	return spi.FromErrno(errno)
 }
 
