@@ -31,7 +31,9 @@ struct upcall_library {
 	uint64_t number; /* by which Go knows it */
 	void *module;
 	LPWSPSTARTUP startup;
-	struct upcall_started *started;
+	/* All that its WSPStartups have returned while it is open: a thread may still
+	 * be in a function of one that has ended. */
+	_Atomic(struct upcall_started *) started;
 	struct upcall_library *older; /* the one before; none is ever freed */
 	char path[];
 };

@@ -56,11 +56,13 @@ int upcall_library_open(struct upcall_library *l, char *why, unsigned size)
 
 void upcall_library_close(struct upcall_library *l)
 {
-	while (l->started) {
-		struct upcall_started *s = l->started;
+	struct upcall_started *s = atomic_exchange(&l->started, 0);
 
-		l->started = s->next;
+	while (s) {
+		struct upcall_started *next = s->next;
+
 		free(s);
+		s = next;
 	}
 	upcall_object_close(l->module);
 	l->module = 0;
@@ -117,6 +119,9 @@ struct upcall_started_result upcall_library_start(struct upcall_library *l, uint
 	for (int i = 0; i < 30; i++)
 		if (!((void **)&s->table)[i])
 			r.missing |= 1u << i;
+	s->next = atomic_load(&l->started);
+	while (!atomic_compare_exchange_weak(&l->started, &s->next, s))
+		;
 	r.started = s;
 	return r;
 }
