@@ -10,7 +10,8 @@ import (
 	"upcall.dev/ws2"
 )
 
-// entry is OVERLAPPED_ENTRY. Internal is the operation's status.
+// entry is OVERLAPPED_ENTRY. internal is an NTSTATUS: programs tell failures by
+// its two highest bits.
 type entry struct {
 	key         uintptr
 	overlapped  *spi.Overlapped
@@ -73,9 +74,18 @@ func goGetQueuedCompletionStatusEx(t unsafe.Pointer, port uintptr, list unsafe.P
 	entries := unsafe.Slice((*entry)(list), int(n))
 	for i := taken - 1; i >= 0; i-- {
 		p := packets[i]
-		entries[i] = entry{p.Key, p.Overlapped, uintptr(p.Status), p.Transferred}
+		entries[i] = entry{p.Key, p.Overlapped, ntstatus(uint32(p.Status)), p.Transferred}
 	}
 	return code(err)
+}
+
+// ntstatus is the NTSTATUS of a Win32 or Winsock code, as NTSTATUS_FROM_WIN32
+// makes it: an error of the facility FACILITY_NTWIN32.
+func ntstatus(code uint32) uintptr {
+	if code == 0 {
+		return 0
+	}
+	return uintptr(0xC0070000 | code&0xFFFF)
 }
 
 // A packet is not longer than an entry.
