@@ -37,6 +37,10 @@ type Options struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
+	// Isolate runs the program in network and user namespaces of its own, whose
+	// one way out are the chains, instead of trapping its system calls.
+	Isolate bool
+
 	// Verbose also reports what is not carried (UDP, listeners), and the stack
 	// of a provider that panics.
 	Verbose bool

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/launch/internal/chains"
+	"upcall.dev/launch/internal/isolate"
 	"upcall.dev/launch/internal/seccomp"
 )
 
@@ -124,11 +125,7 @@ func (l *launcher) run(ctx context.Context, path string, through *chains.Set) (e
 		Path: path, Args: append([]string{l.Program}, l.Args...), Env: l.Env, Dir: l.Dir,
 		Stdin: l.Stdin, Stdout: l.Stdout, Stderr: l.Stderr,
 	}
-	config := seccomp.Config{Chains: through, Log: l.Log, ConnectTimeout: l.ConnectTimeout}
-	if l.Verbose {
-		config.Verbose = l.Log
-	}
-	s, stage, err := seccomp.Start(cmd, config)
+	s, stage, err := l.start(cmd, through)
 	if err != nil {
 		return ExitLaunchFailed, true, err
 	}
@@ -146,9 +143,47 @@ func (l *launcher) run(ctx context.Context, path string, through *chains.Set) (e
 	return exitStatus(cmd.ProcessState), returned, waitErr
 }
 
+// door is a way into the chains that serves a program and what it starts.
+type door interface {
+	// Gone is closed when nobody is left to serve, or serving was stopped.
+	Gone() <-chan struct{}
+	// Relayed is the bytes that relays have carried so far.
+	Relayed() int64
+	// WaitConnections waits until connects and relays have ended. It is called
+	// once Gone is closed.
+	WaitConnections()
+	// Stop ends serving.
+	Stop()
+	// CancelConnects gives up the connects in progress; relays go on.
+	CancelConnects()
+	// Shutdown stops serving, waits for the door's goroutines, at most for the
+	// given time, and frees what it has. It reports whether all have ended.
+	Shutdown(patience time.Duration) bool
+}
+
+// stage is a started copy of this program that waits to become the program.
+type stage interface {
+	// Proceed lets it, and waits until it has. errno is what execve failed with.
+	Proceed() (errno unix.Errno, err error)
+}
+
+// start starts the stage of the program behind the door that is asked for.
+func (l *launcher) start(cmd *exec.Cmd, through *chains.Set) (door, stage, error) {
+	var verbose func(string)
+	if l.Verbose {
+		verbose = l.Log
+	}
+	if l.Isolate {
+		return untyped(isolate.Start(cmd, isolate.Config{Chains: through, Log: l.Log, Verbose: verbose, ConnectTimeout: l.ConnectTimeout}))
+	}
+	return untyped(seccomp.Start(cmd, seccomp.Config{Chains: through, Log: l.Log, Verbose: verbose, ConnectTimeout: l.ConnectTimeout}))
+}
+
+func untyped[D door, S stage](d D, s S, err error) (door, stage, error) { return d, s, err }
+
 // proceed lets the stage become the program. The error is a *ProgramError, or
 // that no stage answers.
-func (l *launcher) proceed(stage *seccomp.Stage) error {
+func (l *launcher) proceed(stage stage) error {
 	errno, err := stage.Proceed()
 	if errno != 0 {
 		return execError(l.Program, errno)
@@ -157,7 +192,7 @@ func (l *launcher) proceed(stage *seccomp.Stage) error {
 }
 
 // wait waits for the program, for its descendants, and for what they had sent.
-func (l *launcher) wait(ctx context.Context, cmd *exec.Cmd, s *seccomp.Server, signals *forwarder) error {
+func (l *launcher) wait(ctx context.Context, cmd *exec.Cmd, s door, signals *forwarder) error {
 	err := l.waitProgram(ctx, cmd, s)
 	signals.ended.Store(true)
 	if l.waitDescendants(ctx, s, signals) {
@@ -167,7 +202,7 @@ func (l *launcher) wait(ctx context.Context, cmd *exec.Cmd, s *seccomp.Server, s
 }
 
 // waitProgram waits for the program itself, and ends it when ctx ends.
-func (l *launcher) waitProgram(ctx context.Context, cmd *exec.Cmd, s *seccomp.Server) error {
+func (l *launcher) waitProgram(ctx context.Context, cmd *exec.Cmd, s door) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	var err error
@@ -192,7 +227,7 @@ func (l *launcher) waitProgram(ctx context.Context, cmd *exec.Cmd, s *seccomp.Se
 }
 
 // waitDescendants reports whether the last process under the filter has ended.
-func (l *launcher) waitDescendants(ctx context.Context, s *seccomp.Server, signals *forwarder) bool {
+func (l *launcher) waitDescendants(ctx context.Context, s door, signals *forwarder) bool {
 	select {
 	case <-s.Gone():
 		return true
@@ -211,7 +246,7 @@ func (l *launcher) waitDescendants(ctx context.Context, s *seccomp.Server, signa
 }
 
 // drain waits while peers take what the program had sent.
-func (l *launcher) drain(ctx context.Context, s *seccomp.Server, signals *forwarder) {
+func (l *launcher) drain(ctx context.Context, s door, signals *forwarder) {
 	s.CancelConnects() // nobody is left to take them
 	drained := make(chan struct{})
 	go func() {
@@ -257,4 +292,7 @@ const firstLook = 25 * time.Millisecond
 // command that uses [Run]. It returns at once, unless this process was started
 // by Run as the stage of a program: then it becomes that program and never
 // returns.
-func StageMain() { seccomp.StageMain() }
+func StageMain() {
+	seccomp.StageMain()
+	isolate.StageMain()
+}

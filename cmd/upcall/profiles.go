@@ -238,10 +238,7 @@ func problemsOf(p *profile.Profile, installed *catalog.Catalog) (problems []stri
 
 // supported says which of a profile's wishes this build cannot fulfil.
 func supported(p *profile.Profile) error {
-	switch {
-	case p.Isolate:
-		return errors.New("isolate = true: this build cannot isolate a program; leave it out")
-	case p.OnFailure == "open":
+	if p.OnFailure == "open" {
 		return errors.New(`on-failure = "open": this build runs no program without its chain; write "closed", or leave it out`)
 	}
 	return nil

@@ -14,6 +14,7 @@ type runCommand struct {
 	Profile        string         `placeholder:"NAME" predictor:"profile" help:"Run it as this profile says (upcall profile --help); other options go before it."`
 	Through        []layerFlag    `placeholder:"LAYER[:KEY=VALUE,...]" sep:"none" predictor:"layer" help:"Put this layer into the chain; the first is the outermost. Without it the catalog decides."`
 	Over           string         `placeholder:"BASE" predictor:"base" help:"Base provider under the chain (default: the catalog's first)."`
+	Isolate        bool           `help:"Run it in namespaces of its own, where nothing but the chain leads out."`
 	Verbose        bool           `short:"v" help:"Say what was not carried (UDP, listeners), and more about failures."`
 	ConnectTimeout *time.Duration `placeholder:"2m" help:"Give up on a chain that has not connected by then."`
 	Command        []string       `arg:"" passthrough:"all" name:"PROGRAM" help:"The program and its arguments."`
@@ -71,6 +72,7 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 		Stdin:          std.in,
 		Stdout:         std.out,
 		Stderr:         std.err,
+		Isolate:        p.Isolate,
 		Verbose:        p.Verbose,
 		ConnectTimeout: p.ConnectTimeout,
 		Log:            func(line string) { fmt.Fprintln(std.err, "upcall:", line) },
@@ -131,6 +133,7 @@ func (r *runCommand) profile(file *catalog.File, program string) (*profile.Profi
 	if r.Over != "" {
 		p.Over = r.Over
 	}
+	p.Isolate = p.Isolate || r.Isolate
 	p.Verbose = p.Verbose || r.Verbose
 	switch {
 	case r.ConnectTimeout != nil:

@@ -52,9 +52,10 @@ var allowed = map[string][]string{
 	"catalog": {"spi"},
 	"ws2":     {"catalog", "spi"},
 	"wsnet":   {"ws2", "catalog", "spi"},
-	"launch":  {"launch/internal/chains", "launch/internal/seccomp", "wsnet", "ws2", "catalog", "layer/names", "spi"},
+	"launch":  {"launch/internal/chains", "launch/internal/isolate", "launch/internal/seccomp", "wsnet", "ws2", "catalog", "layer/names", "spi"},
 
 	"launch/internal/seccomp": {"launch/internal/chains", "launch/internal/relay"},
+	"launch/internal/isolate": {"launch/internal/chains", "launch/internal/relay"},
 	"launch/internal/chains":  {"wsnet", "ws2", "catalog", "spi"},
 	"launch/internal/relay":   {},
 

@@ -1,0 +1,252 @@
+package isolate
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+)
+
+// A packet on the link's socket begins with a virtio_net_hdr (linux/virtio_net.h)
+// and an Ethernet header.
+const (
+	vnetHeaderSize = 10
+	framingSize    = vnetHeaderSize + header.EthernetMinimumSize
+
+	vnetNeedsChecksum = 1 // VIRTIO_NET_HDR_F_NEEDS_CSUM
+	vnetSegmentedUDP  = 5 // VIRTIO_NET_HDR_GSO_UDP_L4
+)
+
+// The ring in which the kernel leaves packets (TPACKET_V2). A frame takes the
+// largest packet with its headers.
+const (
+	ringFrame       = 65664
+	ringBlock       = 1 << 20
+	ringPerBlock    = ringBlock / ringFrame
+	ringBlocks      = 8
+	ringFrames      = ringPerBlock * ringBlocks
+	ringLength      = 8  // offsets in a struct tpacket2_hdr: tp_snaplen
+	ringStart       = 12 // tp_mac
+	statusOfKernel  = 0  // TP_STATUS_KERNEL
+	statusOfUser    = 1  // TP_STATUS_USER
+	statusTruncated = 2  // TP_STATUS_COPY
+)
+
+// link is the outer end of the link to a program's namespace, a packet socket, as
+// a device of the network stack.
+type link struct {
+	fd         int
+	wake       int // eventfd: stop reading
+	ring       []byte
+	dispatcher stack.NetworkDispatcher // set before reading begins
+	reading    sync.WaitGroup
+	down       func() // called once, when the namespace has gone or reading was stopped
+}
+
+var _ stack.LinkEndpoint = (*link)(nil)
+
+// newLink takes over the packet socket, on success.
+func newLink(packets int, down func()) (*link, error) {
+	fail := func(err error) (*link, error) { return nil, fmt.Errorf("the link of the namespace: %w", err) }
+	for _, option := range [][2]int{{unix.PACKET_VERSION, unix.TPACKET_V2}, {unix.PACKET_VNET_HDR, 1}, {unix.PACKET_QDISC_BYPASS, 1}} {
+		if err := unix.SetsockoptInt(packets, unix.SOL_PACKET, option[0], option[1]); err != nil {
+			return fail(err)
+		}
+	}
+	request := unix.TpacketReq{Block_size: ringBlock, Block_nr: ringBlocks, Frame_size: ringFrame, Frame_nr: ringFrames}
+	if err := unix.SetsockoptTpacketReq(packets, unix.SOL_PACKET, unix.PACKET_RX_RING, &request); err != nil {
+		return fail(err)
+	}
+	ring, err := unix.Mmap(packets, 0, ringBlock*ringBlocks, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fail(err)
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		_ = unix.Munmap(ring)
+		return fail(err)
+	}
+	return &link{fd: packets, wake: wake, ring: ring, down: down}, nil
+}
+
+// stop ends reading.
+func (l *link) stop() {
+	one := [8]byte{1}
+	_, _ = unix.Write(l.wake, one[:])
+}
+
+// close frees the descriptors, when nobody reads or writes any more.
+func (l *link) close() {
+	_ = unix.Munmap(l.ring)
+	_ = unix.Close(l.fd)
+	_ = unix.Close(l.wake)
+}
+
+// Attach starts reading.
+func (l *link) Attach(d stack.NetworkDispatcher) {
+	if d == nil || l.dispatcher != nil {
+		return
+	}
+	l.dispatcher = d
+	l.reading.Go(l.read)
+}
+
+// read delivers what the program's namespace sends.
+func (l *link) read() {
+	defer l.down()
+	for next := 0; ; {
+		frame := l.ring[next/ringPerBlock*ringBlock+next%ringPerBlock*ringFrame:][:ringFrame]
+		status := (*uint32)(unsafe.Pointer(&frame[0]))
+		now := atomic.LoadUint32(status)
+		if now&statusOfUser == 0 {
+			if !l.wait() {
+				return
+			}
+			continue
+		}
+		if now&statusTruncated == 0 {
+			length, start := binary.NativeEndian.Uint32(frame[ringLength:]), uint32(binary.NativeEndian.Uint16(frame[ringStart:]))
+			l.deliver(frame[start-vnetHeaderSize : start+length])
+		}
+		atomic.StoreUint32(status, statusOfKernel)
+		next = (next + 1) % ringFrames
+	}
+}
+
+// wait waits for a packet. It reports false when none will come.
+func (l *link) wait() bool {
+	for {
+		set := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}, {Fd: int32(l.wake), Events: unix.POLLIN}}
+		_, err := unix.Poll(set, -1)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil, set[1].Revents != 0:
+			return false
+		case set[0].Revents&unix.POLLERR != 0:
+			// The device goes with the namespace at its other end.
+			code, err := unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+			if err != nil || unix.Errno(code) == unix.ENETDOWN {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// deliver gives the stack a copy of a packet.
+func (l *link) deliver(framed []byte) {
+	if len(framed) <= framingSize {
+		return
+	}
+	protocol := header.Ethernet(framed[vnetHeaderSize:]).Type()
+	if protocol != header.IPv4ProtocolNumber && protocol != header.IPv6ProtocolNumber {
+		return
+	}
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
+		Payload: buffer.MakeWithView(buffer.NewViewWithData(framed[framingSize:])),
+	})
+	l.dispatcher.DeliverNetworkPacket(protocol, pkt)
+	pkt.DecRef()
+}
+
+// WritePackets sends packets of the stack. One that the kernel does not take is
+// lost, as on any link.
+func (l *link) WritePackets(all stack.PacketBufferList) (int, tcpip.Error) {
+	n := 0
+	for _, pkt := range all.AsSlice() {
+		var checksum int
+		if pkt.TransportProtocolNumber == header.TCPProtocolNumber && len(pkt.TransportHeader().Slice()) >= header.TCPMinimumSize {
+			checksum = header.TCPChecksumOffset
+			segment := header.TCP(pkt.TransportHeader().Slice())
+			network := pkt.Network()
+			segment.SetChecksum(0)
+			segment.SetChecksum(header.PseudoHeaderChecksum(header.TCPProtocolNumber, network.SourceAddress(), network.DestinationAddress(), uint16(len(segment)+pkt.Data().Size())))
+		}
+		parts := pkt.AsSlices()
+		if errno := l.send(pkt.NetworkProtocolNumber, len(pkt.NetworkHeader().Slice()), checksum, parts); errno != 0 && n == 0 {
+			return 0, tcpip.TranslateErrno(errno)
+		}
+		n++
+	}
+	return n, nil
+}
+
+// send writes one packet, whose transport header begins at the given offset and
+// has the sum of its pseudo header at the offset checksum; 0 where the packet
+// has all its checksums.
+func (l *link) send(protocol tcpip.NetworkProtocolNumber, transport, checksum int, parts [][]byte) unix.Errno {
+	var framing [framingSize]byte
+	if checksum != 0 {
+		framing[0] = vnetNeedsChecksum
+		binary.LittleEndian.PutUint16(framing[6:], uint16(header.EthernetMinimumSize+transport))
+		binary.LittleEndian.PutUint16(framing[8:], uint16(checksum))
+	}
+	ethernet := framing[vnetHeaderSize:]
+	copy(ethernet, innerEnd.hardware[:])
+	copy(ethernet[6:], outerEnd.hardware[:])
+	binary.BigEndian.PutUint16(ethernet[12:], uint16(protocol))
+
+	var some [16]unix.Iovec
+	vector := append(some[:0], unix.Iovec{Base: &framing[0]})
+	vector[0].SetLen(framingSize)
+	for _, part := range parts {
+		if len(part) > 0 {
+			v := unix.Iovec{Base: &part[0]}
+			v.SetLen(len(part))
+			vector = append(vector, v)
+		}
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(l.fd), uintptr(unsafe.Pointer(&vector[0])), uintptr(len(vector)))
+	return errno
+}
+
+// MTU is the link's.
+func (l *link) MTU() uint32 { return linkMTU }
+
+// SetMTU does nothing: the link's MTU is the largest.
+func (l *link) SetMTU(uint32) {}
+
+// MaxHeaderLength is zero: send makes the header.
+func (l *link) MaxHeaderLength() uint16 { return 0 }
+
+// LinkAddress is none: the link has two ends.
+func (l *link) LinkAddress() tcpip.LinkAddress { return "" }
+
+// SetLinkAddress does nothing.
+func (l *link) SetLinkAddress(tcpip.LinkAddress) {}
+
+// Capabilities say that nobody computes checksums: the kernel at the other end of
+// the link knows that packets have not left the machine.
+func (l *link) Capabilities() stack.LinkEndpointCapabilities {
+	return stack.CapabilityTXChecksumOffload | stack.CapabilityRXChecksumOffload
+}
+
+// IsAttached reports whether reading has begun.
+func (l *link) IsAttached() bool { return l.dispatcher != nil }
+
+// Wait waits for the end of reading.
+func (l *link) Wait() { l.reading.Wait() }
+
+// ARPHardwareType is that of links without addresses.
+func (l *link) ARPHardwareType() header.ARPHardwareType { return header.ARPHardwareNone }
+
+// AddHeader does nothing: send makes the header.
+func (l *link) AddHeader(*stack.PacketBuffer) {}
+
+// ParseHeader does nothing: deliver has taken the header.
+func (l *link) ParseHeader(*stack.PacketBuffer) bool { return true }
+
+// Close stops reading.
+func (l *link) Close() { l.stop() }
+
+// SetOnCloseAction does nothing: the kernel removes the device.
+func (l *link) SetOnCloseAction(func()) {}

@@ -1,0 +1,135 @@
+package isolate
+
+import (
+	"encoding/binary"
+	"sync"
+
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+)
+
+// refusals keep the heads of packets that connects have begun with: an ICMP
+// message quotes them.
+type refusals struct {
+	mu    sync.Mutex // guards heads; a leaf lock
+	heads map[stack.TransportEndpointID][]byte
+}
+
+// quoted is how much of a transport header an ICMP message has at least.
+const quoted = 8
+
+// headOf copies a packet's network header and the beginning of its transport
+// header.
+func headOf(pkt *stack.PacketBuffer) []byte {
+	network, transport := pkt.NetworkHeader().Slice(), pkt.TransportHeader().Slice()
+	if len(transport) < quoted {
+		return nil
+	}
+	return append(append([]byte(nil), network...), transport[:quoted]...)
+}
+
+// note keeps the head of a SYN.
+func (r *refusals) note(id stack.TransportEndpointID, pkt *stack.PacketBuffer) {
+	segment := header.TCP(pkt.TransportHeader().Slice())
+	if len(segment) < header.TCPMinimumSize || segment.Flags()&(header.TCPFlagSyn|header.TCPFlagAck) != header.TCPFlagSyn {
+		return
+	}
+	head := headOf(pkt)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heads[id] = head
+}
+
+// take returns the head that was noted, and forgets it.
+func (r *refusals) take(id stack.TransportEndpointID) []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	head := r.heads[id]
+	delete(r.heads, id)
+	return head
+}
+
+// refuse answers a SYN so that the program's connect fails with the errno, or
+// with the one nearest to it that a network can tell.
+func (s *Server) refuse(r *tcp.ForwarderRequest, head []byte, errno unix.Errno) {
+	s.refusals.take(r.ID()) // of a SYN that came again
+	code4, code6, told := unreachable(errno)
+	if !told || head == nil {
+		r.Complete(true)
+		return
+	}
+	s.sendUnreachable(head, code4, code6)
+	r.Complete(false)
+}
+
+// unreachable returns the codes of the ICMP messages that Linux takes for an
+// errno. told is false for ECONNREFUSED, which is a reset.
+func unreachable(errno unix.Errno) (code4 header.ICMPv4Code, code6 header.ICMPv6Code, told bool) {
+	switch errno {
+	case unix.ECONNREFUSED, unix.ECONNRESET, unix.ECONNABORTED:
+		return 0, 0, false
+	case unix.ENETUNREACH, unix.ENETDOWN:
+		return header.ICMPv4NetUnreachable, header.ICMPv6NetworkUnreachable, true
+	case unix.EACCES, unix.EPERM:
+		return header.ICMPv4AdminProhibited, header.ICMPv6Prohibited, true
+	}
+	return header.ICMPv4HostUnreachable, header.ICMPv6AddressUnreachable, true
+}
+
+// sendUnreachable sends the ICMP message "destination unreachable" about a packet
+// to who sent it.
+func (s *Server) sendUnreachable(head []byte, code4 header.ICMPv4Code, code6 header.ICMPv6Code) {
+	if header.IPVersion(head) == header.IPv4Version {
+		about := header.IPv4(head)
+		message := make([]byte, header.IPv4MinimumSize+header.ICMPv4MinimumSize+len(head))
+		ip := header.IPv4(message)
+		ip.Encode(&header.IPv4Fields{
+			TotalLength: uint16(len(message)), TTL: 64, Protocol: uint8(header.ICMPv4ProtocolNumber),
+			SrcAddr: about.DestinationAddress(), DstAddr: about.SourceAddress(),
+		})
+		ip.SetChecksum(^ip.CalculateChecksum())
+		icmp := header.ICMPv4(message[header.IPv4MinimumSize:])
+		icmp.SetType(header.ICMPv4DstUnreachable)
+		icmp.SetCode(code4)
+		copy(icmp[header.ICMPv4MinimumSize:], head)
+		icmp.SetChecksum(^checksum.Checksum(icmp, 0))
+		s.link.send(header.IPv4ProtocolNumber, 0, 0, [][]byte{message})
+		return
+	}
+	about := header.IPv6(head)
+	message := make([]byte, header.IPv6MinimumSize+header.ICMPv6DstUnreachableMinimumSize+len(head))
+	ip := header.IPv6(message)
+	ip.Encode(&header.IPv6Fields{
+		PayloadLength: uint16(len(message) - header.IPv6MinimumSize), TransportProtocol: header.ICMPv6ProtocolNumber, HopLimit: 64,
+		SrcAddr: about.DestinationAddress(), DstAddr: about.SourceAddress(),
+	})
+	icmp := header.ICMPv6(message[header.IPv6MinimumSize:])
+	icmp.SetType(header.ICMPv6DstUnreachable)
+	icmp.SetCode(code6)
+	copy(icmp[header.ICMPv6DstUnreachableMinimumSize:], head)
+	icmp.SetChecksum(header.ICMPv6Checksum(header.ICMPv6ChecksumParams{Header: icmp, Src: ip.SourceAddress(), Dst: ip.DestinationAddress()}))
+	s.link.send(header.IPv6ProtocolNumber, 0, 0, [][]byte{message})
+}
+
+// network is the header that a datagram begins with.
+func networkHeader(from, to tcpip.Address, payload int) []byte {
+	if from.Len() == header.IPv4AddressSize {
+		ip := header.IPv4(make([]byte, header.IPv4MinimumSize))
+		ip.Encode(&header.IPv4Fields{
+			TotalLength: uint16(header.IPv4MinimumSize + payload), TTL: 64, Protocol: uint8(header.UDPProtocolNumber), SrcAddr: from, DstAddr: to,
+		})
+		ip.SetChecksum(^ip.CalculateChecksum())
+		return ip
+	}
+	ip := header.IPv6(make([]byte, header.IPv6MinimumSize))
+	ip.Encode(&header.IPv6Fields{
+		PayloadLength: uint16(payload), TransportProtocol: header.UDPProtocolNumber, HopLimit: 64, SrcAddr: from, DstAddr: to,
+	})
+	return ip
+}
+
+var _ = binary.BigEndian

@@ -1,0 +1,198 @@
+package isolate
+
+import (
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// stageName is the argv[0] by which a copy of the command knows that it is the
+// stage.
+const stageName = "upcall: isolated stage"
+
+// exitNotStarted is the stage's status when it does not become the program.
+const exitNotStarted = 125
+
+// stageFD is the stage's end of the socket pair to the host.
+const stageFD = 3
+
+// stageRequest is what the host asks of the stage.
+type stageRequest struct {
+	Path      string
+	Args, Env []string
+	Names     nameFiles
+}
+
+// stageReply is what the stage answers: first that the namespaces are ready,
+// after the packet socket, then, only when execve failed, its errno.
+type stageReply struct {
+	Step  string // what failed, empty when nothing did
+	Errno unix.Errno
+}
+
+const stepExec = "execve"
+
+// StageMain returns at once, unless this process was started by [Start] as the
+// stage of a program: then it becomes that program and never returns.
+func StageMain() {
+	if len(os.Args) != 1 || os.Args[0] != stageName {
+		return
+	}
+	os.Exit(stage(os.NewFile(stageFD, "host")))
+}
+
+func stage(host *os.File) (exitCode int) {
+	runtime.LockOSThread() // the namespaces are the thread's, and after execve the program's
+	unix.CloseOnExec(stageFD)
+	var request stageRequest
+	if gob.NewDecoder(host).Decode(&request) != nil {
+		fmt.Fprintln(os.Stderr, "upcall: this process is the stage of a program, but no host talks to it: start upcall run instead")
+		return exitNotStarted
+	}
+	reply := gob.NewEncoder(host)
+	var errno unix.Errno
+	packets, step, err := isolateNetwork()
+	if err == nil {
+		step, err = request.Names.mount()
+	}
+	if err == nil {
+		step, err = "drop capabilities", unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+	}
+	if err == nil {
+		step, err = "hand over the packet socket", unix.Sendmsg(stageFD, []byte{0}, unix.UnixRights(packets), nil, 0)
+	}
+	if err != nil {
+		if !errors.As(err, &errno) {
+			errno = unix.EIO
+		}
+		_, _ = host.Write([]byte{1})
+		_ = reply.Encode(stageReply{Step: step, Errno: errno})
+		return exitNotStarted
+	}
+	var proceed [1]byte
+	if n, err := host.Read(proceed[:]); n != 1 || err != nil {
+		return exitNotStarted
+	}
+	err = syscall.Exec(request.Path, request.Args, request.Env)
+	errors.As(err, &errno)
+	_ = reply.Encode(stageReply{Step: stepExec, Errno: errno})
+	return exitNotStarted
+}
+
+// Stage is the host's end of a started stage.
+type Stage struct {
+	conn *net.UnixConn
+}
+
+// Start starts the stage for the program of cmd, whose Path, Args and Env are the
+// program's, in namespaces of its own, and serves their link. The stage then waits
+// for [Stage.Proceed]. On error the stage has been killed and waited for.
+func Start(cmd *exec.Cmd, c Config) (*Server, *Stage, error) {
+	names, err := hostNames()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer names.remove()
+	stage, packets, err := startStage(cmd, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := newServer(packets, newDirectory(names.behind), c)
+	if err != nil {
+		stage.conn.Close()
+		_ = unix.Close(packets)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, nil, err
+	}
+	return s, stage, nil
+}
+
+func startStage(cmd *exec.Cmd, names *nameFiles) (link *Stage, packets int, err error) {
+	request := stageRequest{Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Names: *names}
+	cmd.Path, cmd.Args, cmd.Env = "/proc/self/exe", []string{stageName}, []string{}
+	cmd.Err = nil
+	if cmd.SysProcAttr, err = namespaces(); err != nil {
+		return nil, -1, err
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, -1, fmt.Errorf("no socket pair for the stage: %w", err)
+	}
+	own, remote := os.NewFile(uintptr(pair[0]), "stage"), os.NewFile(uintptr(pair[1]), "host")
+	conn, err := net.FileConn(own)
+	own.Close()
+	if err != nil {
+		remote.Close()
+		return nil, -1, fmt.Errorf("no socket pair for the stage: %w", err)
+	}
+	cmd.ExtraFiles = []*os.File{remote}
+	err = cmd.Start()
+	remote.Close()
+	if err != nil {
+		conn.Close()
+		return nil, -1, startError(err)
+	}
+	link = &Stage{conn: conn.(*net.UnixConn)}
+	packets, err = link.takeSocket(request)
+	if err != nil {
+		conn.Close()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, -1, err
+	}
+	return link, packets, nil
+}
+
+// takeSocket gives the stage its task and waits for the packet socket.
+func (l *Stage) takeSocket(request stageRequest) (int, error) {
+	if err := gob.NewEncoder(l.conn).Encode(request); err != nil {
+		return -1, errNoStage
+	}
+	var ok [1]byte
+	rights := make([]byte, unix.CmsgSpace(4))
+	n, rightsLen, _, _, err := l.conn.ReadMsgUnix(ok[:], rights)
+	if err != nil || n != 1 {
+		return -1, errNoStage
+	}
+	if ok[0] != 0 {
+		var reply stageReply
+		if err := gob.NewDecoder(l.conn).Decode(&reply); err != nil {
+			return -1, errNoStage
+		}
+		return -1, stageError(reply)
+	}
+	messages, err := unix.ParseSocketControlMessage(rights[:rightsLen])
+	if err != nil || len(messages) != 1 {
+		return -1, errNoStage
+	}
+	descriptors, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(descriptors) != 1 {
+		return -1, errNoStage
+	}
+	unix.CloseOnExec(descriptors[0])
+	return descriptors[0], nil
+}
+
+// Proceed lets the stage become the program and waits until it has. errno is what
+// execve failed with, if it did.
+func (l *Stage) Proceed() (errno unix.Errno, err error) {
+	defer l.conn.Close()
+	if _, err := l.conn.Write([]byte{1}); err != nil {
+		return 0, errNoStage
+	}
+	var reply stageReply
+	if err := gob.NewDecoder(l.conn).Decode(&reply); err != nil {
+		return 0, nil // closed by a successful execve
+	}
+	return reply.Errno, nil
+}
+
+var errNoStage = errors.New("the second copy of this program did not act as the stage: its main must call launch.StageMain first")
