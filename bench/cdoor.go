@@ -114,8 +114,9 @@ func figures(programs ...string) func() (side, side, func(), error) {
 	}
 }
 
-// blocking compares blocking.c over Winsock with the same over Linux: a pair of
-// processes each.
+// blocking compares blocking.c over Winsock with the same over Linux. The peer
+// of what only sends is the same for both, a program of Linux; a round trip is
+// between two of a kind.
 func blocking(what string) func() (side, side, func(), error) {
 	return func() (side, side, func(), error) {
 		var sides []side
@@ -126,7 +127,11 @@ func blocking(what string) func() (side, side, func(), error) {
 			}
 		}
 		start := func(name string) error {
-			peer, err := run(name, forLoad, "peer")
+			kind := "blocking"
+			if what == "roundtrip" {
+				kind = name
+			}
+			peer, err := run(kind, forLoad, "peer")
 			if err != nil {
 				return err
 			}

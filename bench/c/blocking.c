@@ -1,7 +1,7 @@
 /* Blocking calls: a program of Winsock as blockingwinsock, of Linux as blocking.
  *
  *	blocking peer           prints its port and serves one connection
- *	blocking PORT WHAT      measures, at a peer of its own kind, the nanoseconds of
+ *	blocking PORT WHAT      measures, at the peer at that port, the nanoseconds of
  *		send       a call of send with 64 bytes, which the peer drops
  *		large      one with 256 KiB
  *		roundtrip  64 bytes to the peer and back

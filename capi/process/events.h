@@ -63,31 +63,45 @@ static inline int upcall_event_become(uint64_t event, uint64_t state)
 }
 
 /*
- * A wait for any of n events: the index of the first one that is signalled, if
- * that is all there is to know and to do about them, else -1.
+ * A wait for any of n events, 64 at most: the index of the first one that is
+ * signalled, if that is all there is to know and to do about them, else -1.
+ *
+ * Most programs have all their events in one segment. What must not be is then
+ * gathered without a branch, and looked at once: a slot in another segment, a tag
+ * that is not the handle's, a state that is none.
  */
 static inline int upcall_event_signalled(const uint64_t *events, uint32_t n)
 {
-	int found = -1;
+	const uint64_t segment_bits = 0xffffffff & ~(((uint64_t)1 << (UPCALL_EVENT_INDEX_SHIFT + UPCALL_EVENT_SEGMENT_BITS)) - 1);
+	uint64_t others = 0, tags = 0, states = 0, signalled = 0;
+	struct upcall_event_slot *segment;
+	_Atomic uint64_t *at;
+	int first;
 
+	if (n == 0 || !upcall_event_state(events[0]))
+		return -1;
+	segment = atomic_load_explicit(&upcall_event_segments[(events[0] & segment_bits) >> (UPCALL_EVENT_INDEX_SHIFT + UPCALL_EVENT_SEGMENT_BITS)],
+		memory_order_acquire);
 	for (uint32_t i = 0; i < n; i++) {
-		_Atomic uint64_t *at = upcall_event_state(events[i]);
-		uint64_t state;
+		uint64_t event = events[i];
+		uint32_t index = (uint32_t)event >> UPCALL_EVENT_INDEX_SHIFT & ((1 << UPCALL_EVENT_SEGMENT_BITS) - 1);
+		uint64_t state = atomic_load_explicit(&segment[index].state, memory_order_acquire);
 
-		if (__builtin_expect(!at, 0))
-			return -1;
-		state = atomic_load_explicit(at, memory_order_acquire) - UPCALL_EVENT_TAG(events[i]);
-		if ((state & ~(uint64_t)UPCALL_EVENT_BUSY) > UPCALL_EVENT_SIGNALLED)
-			return -1;
-		if (found >= 0 || !(state & UPCALL_EVENT_SIGNALLED))
-			continue;
-		if (state & UPCALL_EVENT_BUSY) /* it may be the kind that a wait uses up */
-			return -1;
-		found = i;
+		others |= event ^ events[0];
+		tags |= state ^ event;
+		states |= state;
+		signalled |= (state & UPCALL_EVENT_SIGNALLED) << i;
 	}
-	if (found >= 0)
-		atomic_thread_fence(memory_order_seq_cst);
-	return found;
+	if (!signalled || (others & segment_bits) || UPCALL_EVENT_TAG(tags) ||
+	    ((uint32_t)states & ~(UPCALL_EVENT_SIGNALLED | UPCALL_EVENT_BUSY)))
+		return -1;
+	first = __builtin_ctzll(signalled);
+	/* A busy one may be of the kind that a wait uses up. */
+	at = upcall_event_state(events[first]);
+	if (atomic_load_explicit(at, memory_order_relaxed) != (UPCALL_EVENT_TAG(events[first]) | UPCALL_EVENT_SIGNALLED))
+		return -1;
+	atomic_thread_fence(memory_order_seq_cst);
+	return first;
 }
 
 #endif

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -22,6 +23,16 @@ import (
 	"upcall.dev/spi"
 	"upcall.dev/ws2"
 )
+
+// With a single processor to itself the runtime has nowhere to go on while a
+// thread is in the system, and a thread that comes back waits for it: hand-overs
+// take five times as long. So there are two unless the environment says
+// otherwise.
+func init() {
+	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < 2 {
+		runtime.GOMAXPROCS(2)
+	}
+}
 
 // LoadLibrary loads a provider that is a shared object; the package that does it
 // sets it when it is initialised.
