@@ -143,6 +143,23 @@ func (c *Catalog) Handshakes(e *Entry) bool {
 	})
 }
 
+// SharedObjects reports whether sockets may go through a provider whose path is
+// not that of a driver in Go, but of a shared object: one in the chain of an entry
+// that sockets are made of.
+func (c *Catalog) SharedObjects() bool {
+	shared := func(id uint32) bool {
+		member, ok := c.Lookup(id)
+		if !ok {
+			return false
+		}
+		_, _, isGo, _ := spi.ParseGoPath(member.Path)
+		return !isGo
+	}
+	return slices.ContainsFunc(c.Entries(), func(e Entry) bool {
+		return !e.Layer() && (shared(e.CatalogEntryID) || slices.ContainsFunc(e.ProtocolChain.Entries(), shared))
+	})
+}
+
 // Compose returns a catalog for one run: the base entries of the driver called
 // over, or all of base's when it is empty, and chains of the layers in through,
 // outermost first, over them. Chains that base holds are left out. Its errors

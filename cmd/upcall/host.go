@@ -66,7 +66,7 @@ func handOver(source catalog.Source) error {
 		return nil
 	}
 	c, err := source.Load()
-	if err != nil || !needsHost(c) {
+	if err != nil || !c.SharedObjects() {
 		return err
 	}
 	path, err := hostPath()
@@ -74,25 +74,4 @@ func handOver(source catalog.Source) error {
 		return nil //nolint:nilerr // a chain that needs it says so when it starts
 	}
 	return fmt.Errorf("%s cannot be run: %w", path, errors.Join(syscall.Exec(path, os.Args, os.Environ())))
-}
-
-// needsHost reports whether a provider of a usable entry is a shared object.
-func needsHost(c *catalog.Catalog) bool {
-	for _, e := range c.Entries() {
-		if e.ProtocolChain.ChainLen == spi.LayeredProtocol {
-			continue
-		}
-		ids := e.ProtocolChain.Entries()
-		if ids == nil {
-			ids = []uint32{e.CatalogEntryID}
-		}
-		for _, id := range append(ids, e.CatalogEntryID) {
-			if member, ok := c.Lookup(id); ok {
-				if _, _, isGo, _ := spi.ParseGoPath(member.Path); !isGo {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }

@@ -30,7 +30,9 @@ type Config struct {
 }
 
 // Set is the chains of all programs under one host. Programs share a DLL, and
-// with it their providers, unless the catalog tells programs apart.
+// with it their providers, unless the catalog tells programs apart. Providers
+// that are shared objects serve one DLL of a process: where the catalog names
+// one, all programs have the chains of the first, until the end.
 type Set struct {
 	config  Config
 	first   string // the program that the host was started for
@@ -69,6 +71,9 @@ func Open(c Config, program string) (*Set, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Set{config: c, first: program, stop: stop}
+	if installed.SharedObjects() && tellsApart(installed) {
+		s.config.Log(fmt.Sprintf("the catalog tells programs apart, but has a provider that is a shared object, which serves them in common: what holds for %s holds for all that it starts", program))
+	}
 	s.use(installed)
 	first, err := s.For(func() string { return program })
 	if err != nil {
@@ -87,7 +92,7 @@ func (s *Set) use(installed *catalog.Catalog) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.installed = installed
-	s.apart = tellsApart(installed)
+	s.apart = tellsApart(installed) && !installed.SharedObjects()
 	for _, st := range s.chains {
 		s.retired.Go(func() {
 			<-st.done
@@ -118,6 +123,10 @@ func (s *Set) watch(ctx context.Context, file *catalog.File) {
 			s.config.Log(fmt.Sprintf("the catalog has changed, and is not used: %v", err))
 			return
 		}
+		if s.fixed(installed) {
+			s.config.Log("the catalog has changed, and is not used: the one before or this one has a provider that is a shared object, which cannot be exchanged while a program runs; what is started from now on has the new one")
+			return
+		}
 		s.use(installed)
 	})
 	if ctx.Err() == nil && err != nil {
@@ -129,6 +138,14 @@ func (s *Set) same(installed *catalog.Catalog) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return installed != nil && installed.Serial() == s.installed.Serial()
+}
+
+// fixed reports whether the chains stay what they are when the catalog becomes
+// next: shared objects have one DLL, so that there can be no other beside it.
+func (s *Set) fixed(next *catalog.Catalog) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.installed.SharedObjects() || next.SharedObjects()
 }
 
 // tellsApart reports whether chains depend on the program: by categories, or
