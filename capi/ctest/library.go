@@ -51,17 +51,39 @@ func needCompiler(t testing.TB, name string) {
 }
 
 var built = sync.OnceValues(func() (string, error) {
-	return Build("library")
+	flags, err := sanitizing()
+	if err != nil {
+		return "", err
+	}
+	if len(flags) == 0 {
+		return Build("library")
+	}
+	return build(theLibrary, Sanitizer(), flags)
 })
 
 // Build builds a variant of the library, with flags for go build, and returns
 // its directory in the cache.
 func Build(variant string, flags ...string) (string, error) {
-	sources, err := sources()
+	return build(theLibrary, variant, nil, flags...)
+}
+
+// target is what a script builds.
+type target struct {
+	script   string
+	file     string   // that it leaves
+	packages []string // that it is made of, for go list
+}
+
+var theLibrary = target{"build-library", "libws2_32.so.0", []string{"./capi/libws2_32"}}
+
+// build builds a variant of a target, with flags for the C compiler and for go
+// build.
+func build(of target, variant string, compiler []string, flags ...string) (string, error) {
+	sources, err := sources(of)
 	if err != nil {
 		return "", err
 	}
-	sum, err := sum(sources, flags)
+	sum, err := sum(sources, append(compiler, flags...))
 	if err != nil {
 		return "", err
 	}
@@ -79,7 +101,7 @@ func Build(variant string, flags ...string) (string, error) {
 	}
 	defer unlock()
 	dir := filepath.Join(base, variant+"-"+sum)
-	if _, err := os.Stat(filepath.Join(dir, "libws2_32.so.0")); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, of.file)); err == nil {
 		now := time.Now()
 		return dir, os.Chtimes(dir, now, now)
 	}
@@ -88,21 +110,25 @@ func Build(variant string, flags ...string) (string, error) {
 	if err := os.RemoveAll(site); err != nil {
 		return "", err
 	}
-	cmd := exec.Command(filepath.Join(root(), "scripts", "build-library"), append([]string{site}, flags...)...)
+	cmd := exec.Command(filepath.Join(root(), "scripts", of.script), append([]string{site}, flags...)...)
+	if len(compiler) > 0 {
+		all := strings.Join(compiler, " ")
+		cmd.Env = append(os.Environ(), "CGO_CFLAGS=-O1 -g "+all, "CGO_LDFLAGS="+all, "UPCALL_EXTLDFLAGS="+all)
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the library: %w\n%s", err, out)
+		return "", fmt.Errorf("scripts/"+of.script+": %w\n%s", err, out)
 	}
 	return dir, os.Rename(site, dir)
 }
 
-// sources are the files that the library is made of.
-func sources() ([]string, error) {
+// sources are the files that a target is made of.
+func sources(of target) ([]string, error) {
 	const files = `{{if .Module}}{{if .Module.Main}}{{$d := .Dir}}` +
 		`{{range .GoFiles}}{{$d}}/{{.}}{{"\n"}}{{end}}{{range .CgoFiles}}{{$d}}/{{.}}{{"\n"}}{{end}}` +
 		`{{range .CFiles}}{{$d}}/{{.}}{{"\n"}}{{end}}{{range .HFiles}}{{$d}}/{{.}}{{"\n"}}{{end}}` +
 		`{{range .SFiles}}{{$d}}/{{.}}{{"\n"}}{{end}}{{range .EmbedFiles}}{{$d}}/{{.}}{{"\n"}}{{end}}` +
 		`{{end}}{{end}}`
-	cmd := exec.Command("go", "list", "-deps", "-f", files, "./capi/libws2_32")
+	cmd := exec.Command("go", append([]string{"list", "-deps", "-f", files}, of.packages...)...)
 	cmd.Dir = root()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	cmd.Stderr = new(strings.Builder)
@@ -111,7 +137,7 @@ func sources() ([]string, error) {
 		return nil, fmt.Errorf("go list: %w\n%s", err, cmd.Stderr)
 	}
 	list := strings.Fields(string(out))
-	for _, more := range []string{"include/upcall/*", "include/upcall/*/*", "go.mod", "go.sum", "scripts/build-library", "capi/libws2_32/exports.map"} {
+	for _, more := range []string{"include/upcall/*", "include/upcall/*/*", "go.mod", "go.sum", "scripts/" + of.script, "capi/host/*", "capi/libws2_32/exports.map"} {
 		found, err := filepath.Glob(filepath.Join(root(), more))
 		if err != nil {
 			return nil, err

@@ -65,7 +65,11 @@ func compile(t testing.TB, sources, rest []string) {
 	}
 	needCompiler(t, compiler)
 	args := append([]string{standard, "-I" + Include(), "-I" + filepath.Join(root(), "capi", "ctest")}, warnings...)
-	args = append(append(args, sources...), rest...)
+	sanitizer, err := sanitizing()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args = append(append(append(args, sanitizer...), sources...), rest...)
 	ctx, cancel := context.WithTimeout(context.Background(), compileTime)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, compiler, args...).CombinedOutput(); err != nil {

@@ -288,6 +288,56 @@ BEHAVIOUR(83)
 	CHECK(WSACloseEvent(e));
 }
 
+/* What holds is told again after each call that asks, until it holds no more. */
+BEHAVIOUR(84)
+{
+	SOCKET one, other, l, clients[3];
+	struct sockaddr_in a;
+	WSAEVENT e;
+	WSANETWORKEVENTS found;
+	int i;
+
+	start(MAKEWORD(2, 2));
+	e = new_event();
+	pair(&one, &other);
+	say(other, "abcdef");
+	OK(WSAEventSelect(one, e, FD_READ));
+	for (i = 0; i < 6; i++) {
+		EQUAL(network_event(one, e, FD_READ_BIT), 0);
+		hear(one, (char[2]){"abcdef"[i]});
+	}
+	OK(WSAEnumNetworkEvents(one, e, &found));
+	EQUAL(found.lNetworkEvents, 0);
+
+	l = listener();
+	a = address_of(l);
+	for (i = 0; i < 3; i++) {
+		clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+		OK(connect(clients[i], (struct sockaddr *)&a, sizeof a));
+	}
+	OK(WSAEventSelect(l, e, FD_ACCEPT));
+	for (i = 0; i < 3; i++) {
+		SOCKET s;
+
+		EQUAL(network_event(l, e, FD_ACCEPT_BIT), 0);
+		s = accept(l, 0, 0);
+		CHECK(s != INVALID_SOCKET);
+		OK(closesocket(s));
+		OK(closesocket(clients[i]));
+	}
+	OK(WSAEnumNetworkEvents(l, e, &found));
+	EQUAL(found.lNetworkEvents, 0);
+
+	/* Edges: nothing has changed yet. */
+	OK(WSAEventSelect(one, e, FD_QOS | FD_ROUTING_INTERFACE_CHANGE | FD_ADDRESS_LIST_CHANGE));
+	OK(WSAEnumNetworkEvents(one, e, &found));
+	EQUAL(found.lNetworkEvents, 0);
+	OK(closesocket(l));
+	OK(closesocket(one));
+	OK(closesocket(other));
+	CHECK(WSACloseEvent(e));
+}
+
 BEHAVIOUR(85)
 {
 	SOCKET one, other;
