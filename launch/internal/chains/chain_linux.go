@@ -55,6 +55,27 @@ func kindOf(domain, sockType int) int {
 	return -1
 }
 
+// kindOfEntry returns the kind of the sockets of a catalog entry, -1 for one that
+// no door carries.
+func kindOfEntry(e *catalog.Entry) int {
+	kind := -1
+	switch {
+	case e.SocketType == spi.SOCK_STREAM && e.Protocol == spi.IPPROTO_TCP:
+		kind = tcp4
+	case e.SocketType == spi.SOCK_DGRAM && e.Protocol == spi.IPPROTO_UDP:
+		kind = udp4
+	default:
+		return -1
+	}
+	switch e.AddressFamily {
+	case spi.AF_INET:
+		return kind
+	case spi.AF_INET6:
+		return kind + 1
+	}
+	return -1
+}
+
 // newChains starts the providers of the program's chains over a stack that it
 // closes on failure. The application whose categories count is the program.
 func newChains(stack *wsnet.Stack, installed *catalog.Catalog, program string, log func(string)) (*Chains, error) {
@@ -67,18 +88,8 @@ func newChains(stack *wsnet.Stack, installed *catalog.Catalog, program string, l
 	entries := installed.Entries()
 	for i := range entries {
 		e := &entries[i]
-		var kind int
-		switch {
-		case e.SocketType == spi.SOCK_STREAM && e.Protocol == spi.IPPROTO_TCP:
-			kind = tcp4
-		case e.SocketType == spi.SOCK_DGRAM && e.Protocol == spi.IPPROTO_UDP:
-			kind = udp4
-		default:
-			continue
-		}
-		if e.AddressFamily == spi.AF_INET6 {
-			kind++
-		} else if e.AddressFamily != spi.AF_INET {
+		kind := kindOfEntry(e)
+		if kind < 0 {
 			continue
 		}
 		if c.entries[kind] == nil && installed.Usable(e, categories) {

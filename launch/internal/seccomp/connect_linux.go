@@ -49,11 +49,7 @@ func (s *Server) connect(n *notification) {
 	}
 	p, ok := describeSocket(fd)
 	if !ok {
-		_ = unix.Close(fd)
-		if p.domain == unix.AF_INET || p.domain == unix.AF_INET6 {
-			s.reportOnce(n, "connect", "connects a socket that is not TCP, which is not carried: it works as without upcall")
-		}
-		s.pass(n)
+		s.connectDatagram(n, fd, name)
 		return
 	}
 	s.connectTCP(n, p, name)

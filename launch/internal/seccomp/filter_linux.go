@@ -3,6 +3,8 @@ package seccomp
 import (
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/launch/internal/chains"
 )
 
 // Offsets in struct seccomp_data. Both supported architectures are little
@@ -26,11 +28,11 @@ const msgFastOpen = 0x20000000
 const x32Bit = 0x40000000
 
 // filterProgram returns the seccomp filter. It notifies the host of connect,
-// getpeername, getsockopt(SO_ERROR) and every call of a foreign architecture;
-// with verbose also of listen and of making UDP sockets, which the host only
-// reports. Sends that connect (MSG_FASTOPEN) and io_uring would pass the host
-// by: they answer what a kernel without them answers, and programs fall back.
-func filterProgram(verbose bool) ([]unix.SockFilter, error) {
+// getpeername, getsockopt(SO_ERROR), every call of a foreign architecture, and
+// what else the chains need; when the host reports what it does not carry also
+// of listen and of making UDP sockets. io_uring would pass the host by: it
+// answers what a kernel without it answers, and programs fall back.
+func filterProgram(t traps) ([]unix.SockFilter, error) {
 	p := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: offsetArch, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: nativeArch, SkipTrue: 1},
@@ -51,19 +53,13 @@ func filterProgram(verbose bool) ([]unix.SockFilter, error) {
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SO_ERROR, SkipTrue: 1},
 		bpf.RetConstant{Val: filterNotify},
 		bpf.RetConstant{Val: filterAllow})...)
-	for _, send := range []struct {
-		call     uint32
-		flagsArg uint32
-	}{{unix.SYS_SENDTO, 3}, {unix.SYS_SENDMSG, 2}, {unix.SYS_SENDMMSG, 3}} {
-		p = append(p, onCall(send.call,
-			argument(send.flagsArg),
-			bpf.JumpIf{Cond: bpf.JumpBitsNotSet, Val: msgFastOpen, SkipTrue: 1},
-			bpf.RetConstant{Val: filterErrno | uint32(unix.EOPNOTSUPP)},
-			bpf.RetConstant{Val: filterAllow})...)
-	}
+	p = append(p, filterSends(t.Datagrams)...)
+	p = append(p, filterReceives(t.Datagrams)...)
 	p = append(p, onCall(unix.SYS_IO_URING_SETUP, bpf.RetConstant{Val: filterErrno | uint32(unix.ENOSYS)})...)
-	if verbose {
+	if t.Report {
 		p = append(p, onCall(unix.SYS_LISTEN, bpf.RetConstant{Val: filterNotify})...)
+	}
+	if t.Report && t.Datagrams == chains.Untouched {
 		p = append(p, onCall(unix.SYS_SOCKET,
 			argument(0),
 			bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.AF_INET, SkipTrue: 1},

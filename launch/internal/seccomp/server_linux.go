@@ -36,6 +36,7 @@ type Server struct {
 	relayed     atomic.Int64   // bytes, to see whether there is progress
 	closing     chan struct{}  // closed when connections must end
 	reported    reports
+	traps       traps
 }
 
 func newServer(listener int, c Config) (*Server, error) {
@@ -44,7 +45,7 @@ func newServer(listener int, c Config) (*Server, error) {
 		return nil, fmt.Errorf("no eventfd: %w", err)
 	}
 	return &Server{
-		Config: c, listener: listener, wake: wake, table: newTable(),
+		Config: c, listener: listener, wake: wake, table: newTable(), traps: trapsFor(c),
 		gone: make(chan struct{}), closing: make(chan struct{}),
 	}, nil
 }
@@ -120,16 +121,30 @@ func (s *Server) lead() {
 			s.goneOnce.Do(func() { close(s.gone) })
 			return
 		}
-		if n.Arch == nativeArch && n.Call == unix.SYS_CONNECT {
+		if handle := s.lengthy(&n); handle != nil {
 			s.work.Add(1)
 			s.connections.Add(1)
 			go s.lead()
-			s.connect(&n)
+			handle(&n)
 			s.connections.Done()
 			return
 		}
 		s.handleQuick(&n)
 	}
+}
+
+// lengthy returns what handles a call that may take long, or nil.
+func (s *Server) lengthy(n *notification) func(*notification) {
+	if n.Arch != nativeArch {
+		return nil
+	}
+	switch n.Call {
+	case unix.SYS_CONNECT:
+		return s.connect
+	case unix.SYS_SENDTO, unix.SYS_SENDMSG, unix.SYS_SENDMMSG, unix.SYS_RECVFROM, unix.SYS_RECVMSG, unix.SYS_RECVMMSG, unix.SYS_GETSOCKNAME:
+		return s.maybeDatagram
+	}
+	return nil
 }
 
 // next waits for a notification. It reports false when none will come.

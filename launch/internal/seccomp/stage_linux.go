@@ -27,7 +27,7 @@ const stageFD = 3
 type stageRequest struct {
 	Path      string
 	Args, Env []string
-	Verbose   bool
+	Traps     traps
 }
 
 // stageReply is what the stage answers: first the listener's number, then,
@@ -59,7 +59,7 @@ func stage(host *os.File) (exitCode int) {
 		return exitNotStarted
 	}
 	reply := gob.NewEncoder(host)
-	listener, step, errno := installFilter(request.Verbose)
+	listener, step, errno := installFilter(request.Traps)
 	if reply.Encode(stageReply{Listener: listener, Step: step, Errno: errno}) != nil || errno != 0 {
 		return exitNotStarted
 	}
@@ -81,8 +81,8 @@ const (
 	stepExec       = "execve"
 )
 
-func installFilter(verbose bool) (listener int, step string, errno unix.Errno) {
-	filter, err := filterProgram(verbose)
+func installFilter(t traps) (listener int, step string, errno unix.Errno) {
+	filter, err := filterProgram(t)
 	if err != nil {
 		return -1, stepFilter, unix.EINVAL
 	}
@@ -109,7 +109,7 @@ type Stage struct {
 // program's, takes the filter's listener from it, and serves it. The stage then
 // waits for [Stage.Proceed]. On error the stage has been killed and waited for.
 func Start(cmd *exec.Cmd, c Config) (*Server, *Stage, error) {
-	stage, listener, err := startStage(cmd, c.Verbose != nil)
+	stage, listener, err := startStage(cmd, trapsFor(c))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -125,8 +125,8 @@ func Start(cmd *exec.Cmd, c Config) (*Server, *Stage, error) {
 	return s, stage, nil
 }
 
-func startStage(cmd *exec.Cmd, verbose bool) (link *Stage, listener int, err error) {
-	request := stageRequest{Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Verbose: verbose}
+func startStage(cmd *exec.Cmd, t traps) (link *Stage, listener int, err error) {
+	request := stageRequest{Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Traps: t}
 	cmd.Path, cmd.Args, cmd.Env = "/proc/self/exe", []string{stageName}, []string{}
 	cmd.Err = nil
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -1,0 +1,20 @@
+package seccomp
+
+import "upcall.dev/launch/internal/chains"
+
+// traps says which calls the filter stops. It is decided when the program
+// starts, for a filter cannot be changed.
+type traps struct {
+	// Report adds those that are only told of.
+	Report bool
+	// Datagrams is what UDP sockets need.
+	Datagrams chains.Carriage
+}
+
+func trapsFor(c Config) traps {
+	t := traps{Report: c.Verbose != nil, Datagrams: c.Chains.Datagrams()}
+	if t.Datagrams == chains.Joined {
+		t.Datagrams = chains.Untouched // those chains do not carry them yet
+	}
+	return t
+}
