@@ -46,3 +46,14 @@ func (d *directory) outside(to netip.AddrPort) netip.AddrPort {
 	}
 	return to
 }
+
+// inside returns the source that the program sees for one that the chains name.
+func (d *directory) inside(from netip.AddrPort) netip.AddrPort {
+	switch from.Addr() {
+	case d.out[LoopbackIPv4]:
+		return netip.AddrPortFrom(LoopbackIPv4, from.Port())
+	case d.out[LoopbackIPv6]:
+		return netip.AddrPortFrom(LoopbackIPv6, from.Port())
+	}
+	return from
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -23,6 +24,11 @@ const (
 
 	vnetNeedsChecksum = 1 // VIRTIO_NET_HDR_F_NEEDS_CSUM
 	vnetSegmentedUDP  = 5 // VIRTIO_NET_HDR_GSO_UDP_L4
+	vnetSegmentation  = 1 // offsets in it: gso_type
+	vnetSegmentSize   = 4 // gso_size
+
+	ipv4Protocol   = 9 // offsets in network headers
+	ipv6NextHeader = 6
 )
 
 // The ring in which the kernel leaves packets (TPACKET_V2). A frame takes the
@@ -48,13 +54,14 @@ type link struct {
 	ring       []byte
 	dispatcher stack.NetworkDispatcher // set before reading begins
 	reading    sync.WaitGroup
-	down       func() // called once, when the namespace has gone or reading was stopped
+	closed     func(source netip.AddrPort) // called when a datagram has reached nobody
+	down       func()                      // called once, when the namespace has gone or reading was stopped
 }
 
 var _ stack.LinkEndpoint = (*link)(nil)
 
 // newLink takes over the packet socket, on success.
-func newLink(packets int, down func()) (*link, error) {
+func newLink(packets int, closed func(netip.AddrPort), down func()) (*link, error) {
 	fail := func(err error) (*link, error) { return nil, fmt.Errorf("the link of the namespace: %w", err) }
 	for _, option := range [][2]int{{unix.PACKET_VERSION, unix.TPACKET_V2}, {unix.PACKET_VNET_HDR, 1}, {unix.PACKET_QDISC_BYPASS, 1}} {
 		if err := unix.SetsockoptInt(packets, unix.SOL_PACKET, option[0], option[1]); err != nil {
@@ -74,7 +81,7 @@ func newLink(packets int, down func()) (*link, error) {
 		_ = unix.Munmap(ring)
 		return fail(err)
 	}
-	return &link{fd: packets, wake: wake, ring: ring, down: down}, nil
+	return &link{fd: packets, wake: wake, ring: ring, closed: closed, down: down}, nil
 }
 
 // stop ends reading.
@@ -147,13 +154,23 @@ func (l *link) deliver(framed []byte) {
 	if len(framed) <= framingSize {
 		return
 	}
-	protocol := header.Ethernet(framed[vnetHeaderSize:]).Type()
-	if protocol != header.IPv4ProtocolNumber && protocol != header.IPv6ProtocolNumber {
-		return
+	packet := framed[framingSize:]
+	switch protocol := header.Ethernet(framed[vnetHeaderSize:]).Type(); {
+	case protocol == header.IPv4ProtocolNumber && len(packet) > ipv4Protocol && packet[ipv4Protocol] == uint8(header.ICMPv4ProtocolNumber),
+		protocol == header.IPv6ProtocolNumber && len(packet) > ipv6NextHeader && packet[ipv6NextHeader] == uint8(header.ICMPv6ProtocolNumber):
+		l.control(packet)
+	case protocol != header.IPv4ProtocolNumber && protocol != header.IPv6ProtocolNumber:
+	case framed[vnetSegmentation] == vnetSegmentedUDP:
+		for segment := range segments(packet, int(binary.LittleEndian.Uint16(framed[vnetSegmentSize:]))) {
+			l.inject(protocol, buffer.NewViewWithData(segment))
+		}
+	default:
+		l.inject(protocol, buffer.NewViewWithData(packet))
 	}
-	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
-		Payload: buffer.MakeWithView(buffer.NewViewWithData(framed[framingSize:])),
-	})
+}
+
+func (l *link) inject(protocol tcpip.NetworkProtocolNumber, packet *buffer.View) {
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithView(packet)})
 	l.dispatcher.DeliverNetworkPacket(protocol, pkt)
 	pkt.DecRef()
 }

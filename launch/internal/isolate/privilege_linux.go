@@ -37,6 +37,21 @@ func namespaces() (*syscall.SysProcAttr, error) {
 	return a, nil
 }
 
+// dropCapabilities leaves none that the program would inherit: it gets those that
+// its user has, root's in the user namespace, and nobody else's.
+func dropCapabilities() error {
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return err
+	}
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	if err := unix.Capget(&head, &sets[0]); err != nil {
+		return err
+	}
+	sets[0].Inheritable, sets[1].Inheritable = 0, 0
+	return unix.Capset(&head, &sets[0])
+}
+
 // identity reads which ids this process's user namespace has and maps them to
 // themselves.
 func identity(path string) ([]syscall.SysProcIDMap, error) {

@@ -1,11 +1,9 @@
 package isolate
 
 import (
-	"encoding/binary"
 	"sync"
 
 	"golang.org/x/sys/unix"
-	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -56,7 +54,6 @@ func (r *refusals) take(id stack.TransportEndpointID) []byte {
 // refuse answers a SYN so that the program's connect fails with the errno, or
 // with the one nearest to it that a network can tell.
 func (s *Server) refuse(r *tcp.ForwarderRequest, head []byte, errno unix.Errno) {
-	s.refusals.take(r.ID()) // of a SYN that came again
 	code4, code6, told := unreachable(errno)
 	if !told || head == nil {
 		r.Complete(true)
@@ -114,22 +111,3 @@ func (s *Server) sendUnreachable(head []byte, code4 header.ICMPv4Code, code6 hea
 	icmp.SetChecksum(header.ICMPv6Checksum(header.ICMPv6ChecksumParams{Header: icmp, Src: ip.SourceAddress(), Dst: ip.DestinationAddress()}))
 	s.link.send(header.IPv6ProtocolNumber, 0, 0, [][]byte{message})
 }
-
-// network is the header that a datagram begins with.
-func networkHeader(from, to tcpip.Address, payload int) []byte {
-	if from.Len() == header.IPv4AddressSize {
-		ip := header.IPv4(make([]byte, header.IPv4MinimumSize))
-		ip.Encode(&header.IPv4Fields{
-			TotalLength: uint16(header.IPv4MinimumSize + payload), TTL: 64, Protocol: uint8(header.UDPProtocolNumber), SrcAddr: from, DstAddr: to,
-		})
-		ip.SetChecksum(^ip.CalculateChecksum())
-		return ip
-	}
-	ip := header.IPv6(make([]byte, header.IPv6MinimumSize))
-	ip.Encode(&header.IPv6Fields{
-		PayloadLength: uint16(payload), TransportProtocol: header.UDPProtocolNumber, HopLimit: 64, SrcAddr: from, DstAddr: to,
-	})
-	return ip
-}
-
-var _ = binary.BigEndian

@@ -3,11 +3,11 @@ package isolate
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
@@ -62,10 +62,10 @@ const timeWait = 5 * time.Millisecond
 func newServer(packets int, d *directory, c Config) (*Server, error) {
 	s := &Server{Config: c, directory: d, gone: make(chan struct{}), closing: make(chan struct{})}
 	s.connecting, s.giveUp = context.WithCancel(context.Background())
-	s.datagrams.flows = map[source]*flow{}
+	s.datagrams.flows = map[netip.AddrPort]*flow{}
 	s.refusals.heads = map[stack.TransportEndpointID][]byte{}
 	var err error
-	if s.link, err = newLink(packets, func() { close(s.gone) }); err != nil {
+	if s.link, err = newLink(packets, s.datagrams.closedBy, func() { close(s.gone) }); err != nil {
 		s.giveUp()
 		return nil, err
 	}
@@ -154,21 +154,8 @@ func (s *Server) Shutdown(patience time.Duration) bool {
 	return true
 }
 
-// carry runs f as work that Gone's and Shutdown's callers wait for.
-func (s *Server) carry(f func()) {
-	s.work.Add(1)
-	s.connections.Add(1)
-	go func() {
-		defer s.work.Done()
-		defer s.connections.Done()
-		f()
-	}()
-}
-
 // through returns the chains; the caller releases them. All programs of a
 // namespace share those of the first.
 func (s *Server) through() (*chains.Chains, error) {
 	return s.Chains.For(func() string { return "" })
 }
-
-var _ = unix.ENETDOWN

@@ -63,7 +63,7 @@ func stage(host *os.File) (exitCode int) {
 		step, err = request.Names.mount()
 	}
 	if err == nil {
-		step, err = "drop capabilities", unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+		step, err = "drop capabilities", dropCapabilities()
 	}
 	if err == nil {
 		step, err = "hand over the packet socket", unix.Sendmsg(stageFD, []byte{0}, unix.UnixRights(packets), nil, 0)

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
-	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
 
@@ -27,6 +26,7 @@ func (s *Server) connect(r *tcp.ForwarderRequest) {
 	defer s.connections.Done()
 	id := r.ID()
 	head := s.refusals.take(id)
+	defer s.refusals.take(id) // of a SYN that has come again
 	to := s.directory.outside(addrPort(id.LocalAddress, id.LocalPort))
 	through, err := s.through()
 	if err != nil {
@@ -90,5 +90,3 @@ func (s *stream) SetLinger(seconds int) error {
 	s.end.SocketOptions().SetLinger(tcpip.LingerOption{Enabled: seconds >= 0, Timeout: time.Duration(seconds) * time.Second})
 	return nil
 }
-
-var _ = stack.TransportEndpointID{}
