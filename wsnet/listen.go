@@ -35,28 +35,11 @@ type ListenConfig struct {
 // chain has sockets of both families at once, else IPv4. ctx only limits the
 // lookup of a name.
 func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (net.Listener, error) {
-	p, s, err := lc.bind(ctx, network, address, spi.SOCK_STREAM)
+	b, err := lc.Bind(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{socket: s, local: s.localAddr(p), protocol: *p, keepAlive: lc.KeepAlive}
-	if p.family == spi.AF_UNIX {
-		l.path = createdPath(address)
-	}
-	backlog := int32(spi.SOMAXCONN)
-	if lc.Backlog > 0 {
-		backlog = int32(min(lc.Backlog, spi.SOMAXCONN))
-	}
-	if err := s.stack.thread.Listen(s.handle, backlog); err != nil {
-		s.discard()
-		l.unlink()
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: l.local, Err: os.NewSyscallError("listen", err)}
-	}
-	if err := s.ready(); err != nil {
-		l.unlink()
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: l.local, Err: err}
-	}
-	return l, nil
+	return b.Listen(lc.Backlog)
 }
 
 // ListenPacket announces on a udp address and returns a *[PacketConn].
