@@ -30,12 +30,16 @@ func (p *provider) WSPListen(s spi.Socket, backlog int32) spi.Errno {
 	if backlog < 0 { // SOMAXCONN_HINT(n) is -n
 		backlog = -max(backlog, -maxBacklog)
 	}
-	if d.kind.tcp() && !d.has(fExclusive) {
+	if d.kind.tcp() && !d.has(fExclusive|fAdopted) {
 		// Its connections inherit the option and then do not keep the port from
 		// the next listener; this one still does.
 		setInt(d.fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 	}
-	if err := unix.Listen(d.fd, int(min(max(backlog, 1), maxBacklog))); err != nil {
+	least := int32(1)
+	if d.has(fAdopted) {
+		least = 0 // a queue of one
+	}
+	if err := unix.Listen(d.fd, int(min(max(backlog, least), maxBacklog))); err != nil {
 		return spi.FromErrno(errnoOf(err))
 	}
 	d.report()

@@ -122,7 +122,7 @@ func (p *provider) WSPBind(s spi.Socket, name []byte) spi.Errno {
 		return spi.WSAEINVAL
 	}
 	errno := bindTo(d.fd, &a)
-	if errno == unix.EADDRINUSE && d.kind.tcp() && a.port() != 0 && !d.has(fExclusive|fReuse) {
+	if errno == unix.EADDRINUSE && d.kind.tcp() && a.port() != 0 && !d.has(fExclusive|fReuse|fAdopted) {
 		errno = d.bindOverTimeWait(&a)
 	}
 	switch errno {
