@@ -1,4 +1,6 @@
 # make test   everything that must pass, race detector on
+# make sanitize  the C door's tests with AddressSanitizer and ThreadSanitizer;
+#             make test runs a part of them
 # make conformance  docs/conformance.md, from a run of the numbered tests
 # make bench  the benchmarks and the table of ratios
 # make lint   formatting, vet, golangci-lint
@@ -22,7 +24,7 @@ LIBRARY    ?=
 # The same of upcall-host; none leaves it out.
 HOST       ?=
 
-.PHONY: all build library host install setup test conformance bench lint fuzz soak clean
+.PHONY: all build library host install setup test sanitize conformance bench lint fuzz soak clean
 
 all: build
 
@@ -59,6 +61,12 @@ setup:
 
 test: setup
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(TESTFLAGS) ./...
+
+sanitize:
+	for sanitizer in address thread; do \
+		UPCALL_TEST_SANITIZE=$$sanitizer CGO_ENABLED=1 $(GO) test -count=1 -timeout 60m $(TESTFLAGS) \
+			./capi/conformance ./capi/ctest ./capi/provider ./capi/windows ./capi/winsock || exit 1; \
+	done
 
 conformance:
 	CGO_ENABLED=1 $(GO) test -race -json -run '^TestBehaviour' $$($(GO) run ./internal/behaviours packages) | \
