@@ -7,6 +7,7 @@
 #define UPCALL_CAPI_EVENTS_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* A handle's bits 2 to 31 number its slot, its upper half tags the state. */
@@ -73,10 +74,10 @@ static inline int upcall_event_become(uint64_t event, uint64_t state)
 static inline int upcall_event_signalled(const uint64_t *events, uint32_t n)
 {
 	const uint64_t segment_bits = 0xffffffff & ~(((uint64_t)1 << (UPCALL_EVENT_INDEX_SHIFT + UPCALL_EVENT_SEGMENT_BITS)) - 1);
-	uint64_t others = 0, tags = 0, states = 0, signalled = 0;
+	uint64_t some = 0, every = ~(uint64_t)0, tags = 0, states = 0;
 	struct upcall_event_slot *segment;
 	_Atomic uint64_t *at;
-	int first;
+	uint32_t first = n;
 
 	if (n == 0 || !upcall_event_state(events[0]))
 		return -1;
@@ -84,18 +85,20 @@ static inline int upcall_event_signalled(const uint64_t *events, uint32_t n)
 		memory_order_acquire);
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t event = events[i];
-		uint32_t index = (uint32_t)event >> UPCALL_EVENT_INDEX_SHIFT & ((1 << UPCALL_EVENT_SEGMENT_BITS) - 1);
-		uint64_t state = atomic_load_explicit(&segment[index].state, memory_order_acquire);
+		/* In bytes, from bits that are the slot's number already times four. */
+		size_t offset = (event & ~(segment_bits | ~(uint64_t)0xffffffff | 3)) * (sizeof *segment >> UPCALL_EVENT_INDEX_SHIFT);
+		uint64_t state = atomic_load_explicit((_Atomic uint64_t *)((char *)&segment->state + offset), memory_order_acquire);
 
-		others |= event ^ events[0];
+		some |= event;
+		every &= event;
 		tags |= state ^ event;
 		states |= state;
-		signalled |= (state & UPCALL_EVENT_SIGNALLED) << i;
+		if ((state & UPCALL_EVENT_SIGNALLED) && first == n)
+			first = i;
 	}
-	if (!signalled || (others & segment_bits) || UPCALL_EVENT_TAG(tags) ||
+	if (first == n || ((some ^ every) & segment_bits) || UPCALL_EVENT_TAG(tags) ||
 	    ((uint32_t)states & ~(UPCALL_EVENT_SIGNALLED | UPCALL_EVENT_BUSY)))
 		return -1;
-	first = __builtin_ctzll(signalled);
 	/* A busy one may be of the kind that a wait uses up. */
 	at = upcall_event_state(events[first]);
 	if (atomic_load_explicit(at, memory_order_relaxed) != (UPCALL_EVENT_TAG(events[first]) | UPCALL_EVENT_SIGNALLED))
