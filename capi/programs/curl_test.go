@@ -29,7 +29,7 @@ func curl(t *testing.T, test string) string {
 
 func TestCurl(t *testing.T) {
 	get, several, put := curl(t, "lib500"), curl(t, "lib526"), curl(t, "lib1591")
-	big := make([]byte, 500_000)
+	big := make([]byte, 100_000)
 	if _, err := rand.Read(big); err != nil {
 		t.Fatal(err)
 	}
