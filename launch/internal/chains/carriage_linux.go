@@ -41,6 +41,15 @@ func (c *Chains) Carriage(domain, sockType int) Carriage {
 	return carriageOf(c.entry(domain, sockType))
 }
 
+// Streams returns the most that any program's TCP sockets need by the catalog as
+// it is now.
+func (s *Set) Streams() Carriage {
+	s.mu.Lock()
+	installed := s.installed
+	s.mu.Unlock()
+	return mostOf(installed, s.first, tcp4, tcp6)
+}
+
 // Datagrams returns the most that any program's UDP sockets need by the catalog
 // as it is now.
 func (s *Set) Datagrams() Carriage {

@@ -55,10 +55,9 @@ func filterProgram(t traps) ([]unix.SockFilter, error) {
 		bpf.RetConstant{Val: filterAllow})...)
 	p = append(p, filterSends(t.Datagrams)...)
 	p = append(p, filterReceives(t.Datagrams)...)
+	p = append(p, filterBinds(t)...)
 	p = append(p, onCall(unix.SYS_IO_URING_SETUP, bpf.RetConstant{Val: filterErrno | uint32(unix.ENOSYS)})...)
-	if t.Report {
-		p = append(p, onCall(unix.SYS_LISTEN, bpf.RetConstant{Val: filterNotify})...)
-	}
+	p = append(p, filterListeners(t)...)
 	if t.Report && t.Datagrams == chains.Untouched {
 		p = append(p, onCall(unix.SYS_SOCKET,
 			argument(0),

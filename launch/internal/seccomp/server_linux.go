@@ -36,6 +36,7 @@ type Server struct {
 	relayed     atomic.Int64   // bytes, to see whether there is progress
 	closing     chan struct{}  // closed when connections must end
 	reported    reports
+	accepts     accepts
 	traps       traps
 }
 
@@ -141,6 +142,14 @@ func (s *Server) lengthy(n *notification) func(*notification) {
 	switch n.Call {
 	case unix.SYS_CONNECT:
 		return s.connect
+	case unix.SYS_BIND:
+		return s.bind
+	case unix.SYS_LISTEN:
+		if s.traps.Streams != chains.Untouched {
+			return s.listen
+		}
+	case unix.SYS_ACCEPT, unix.SYS_ACCEPT4:
+		return s.accept
 	case unix.SYS_SENDTO, unix.SYS_SENDMSG, unix.SYS_SENDMMSG, unix.SYS_RECVFROM, unix.SYS_RECVMSG, unix.SYS_RECVMMSG, unix.SYS_GETSOCKNAME:
 		return s.maybeDatagram
 	}

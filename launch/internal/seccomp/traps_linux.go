@@ -7,12 +7,14 @@ import "upcall.dev/launch/internal/chains"
 type traps struct {
 	// Report adds those that are only told of.
 	Report bool
+	// Streams is what TCP sockets need.
+	Streams chains.Carriage
 	// Datagrams is what UDP sockets need.
 	Datagrams chains.Carriage
 }
 
 func trapsFor(c Config) traps {
-	t := traps{Report: c.Verbose != nil, Datagrams: c.Chains.Datagrams()}
+	t := traps{Report: c.Verbose != nil, Streams: c.Chains.Streams(), Datagrams: c.Chains.Datagrams()}
 	if t.Datagrams == chains.Joined {
 		t.Datagrams = chains.Untouched // those chains do not carry them yet
 	}

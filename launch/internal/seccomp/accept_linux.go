@@ -1,0 +1,195 @@
+package seccomp
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"upcall.dev/launch/internal/chains"
+)
+
+// acceptCall is one trapped accept(2) or accept4(2).
+type acceptCall struct {
+	*streamCall
+	flags     int // SOCK_NONBLOCK, SOCK_CLOEXEC
+	queue     *acceptQueue
+	connected time.Duration // SO_RCVTIMEO, which bounds the call; zero for none
+}
+
+// arrived is a connection that the host has taken and the program has not.
+type arrived struct {
+	fd      int
+	peer    netip.AddrPort
+	through *chains.Chains
+}
+
+func (s *Server) accept(n *notification) {
+	flags := 0
+	if n.Call == unix.SYS_ACCEPT4 {
+		flags = int(int32(n.Args[3]))
+	}
+	if flags&^(unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC) != 0 {
+		s.fail(n, unix.EINVAL)
+		return
+	}
+	c := s.streamCall(n, s.pass)
+	if c == nil {
+		return
+	}
+	defer c.end()
+	cookie, err := unix.GetsockoptUint64(c.socket.fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+	if err != nil {
+		c.fail(errnoOf(err))
+		return
+	}
+	if c.carriage != chains.Own {
+		s.pass(n)
+		return
+	}
+	c.adopted = true
+	a := &acceptCall{streamCall: c, flags: flags, queue: s.accepts.enter(cookie)}
+	defer s.accepts.leave(a.queue)
+	if errno := a.run(); errno != 0 {
+		c.fail(errno)
+	}
+}
+
+// run accepts, waiting for a connection on a blocking socket. It returns what is
+// still to be answered.
+func (a *acceptCall) run() unix.Errno {
+	if errno := a.checkRoom(); errno != 0 {
+		return errno
+	}
+	started := time.Now()
+	var limit time.Duration
+	if a.socket.blocking {
+		if t, err := unix.GetsockoptTimeval(a.socket.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO); err == nil {
+			limit = time.Duration(t.Nano())
+		}
+	}
+	look := firstLook
+	for {
+		a.queue.turn <- struct{}{}
+		errno := a.take()
+		<-a.queue.turn
+		if errno != unix.EAGAIN || !a.socket.blocking {
+			return errno
+		}
+		for ready := false; !ready; look = laterLook {
+			pause := look
+			if limit > 0 {
+				left := limit - time.Since(started)
+				if left <= 0 {
+					return unix.EAGAIN
+				}
+				pause = min(pause, left)
+			}
+			ready = waitFor(a.socket.fd, unix.POLLIN, time.Now().Add(pause))
+			switch {
+			case a.s.isClosing(), !stillWaiting(a.s.listener, a.n.ID):
+				return unix.ENOSYS
+			case !ready && hasSignal(int(a.n.TID)) && limit > 0: // never restarted, as signal(7) says
+				return unix.EINTR
+			case !ready && hasSignal(int(a.n.TID)):
+				return restartSystemCall
+			}
+		}
+	}
+}
+
+// take takes a connection, if there is one, and hands it to the program: EAGAIN
+// when there is none, zero when the call has been answered. The caller has its
+// turn.
+func (a *acceptCall) take() unix.Errno {
+	c, ok := a.queue.takeBack()
+	if !ok {
+		fd := a.socket.fd
+		if a.socket.blocking && !isReady(fd, unix.POLLIN) {
+			return unix.EAGAIN
+		}
+		accepted, peer, errno := a.through.AcceptOwn(fd)
+		if errno != 0 {
+			return errno
+		}
+		c = arrived{fd: accepted, peer: peer, through: a.through}
+	}
+	if errno := a.hand(c); errno != 0 {
+		a.queue.putBack(c)
+		return errno
+	}
+	c.through.ReleaseOwn(c.fd)
+	return 0
+}
+
+// checkRoom looks at the memory for the peer's address before a connection is
+// taken.
+func (a *acceptCall) checkRoom() unix.Errno {
+	if a.n.Args[1] == 0 {
+		return 0
+	}
+	var length [4]byte
+	if err := readMemory(int(a.n.TID), a.n.Args[2], length[:]); err != nil {
+		return unix.EFAULT
+	}
+	if int32(binary.NativeEndian.Uint32(length[:])) < 0 {
+		return unix.EINVAL
+	}
+	return 0
+}
+
+// hand answers the call with a connection.
+func (a *acceptCall) hand(c arrived) unix.Errno {
+	status := 0
+	if a.flags&unix.SOCK_NONBLOCK != 0 {
+		status = unix.O_NONBLOCK
+	}
+	if _, err := unix.FcntlInt(uintptr(c.fd), unix.F_SETFL, status); err != nil {
+		return errnoOf(err)
+	}
+	if a.n.Args[1] != 0 {
+		name := sockaddrFor(a.socket.domain, c.peer)
+		if errno := storeValue(int(a.n.TID), a.n.Args[1], a.n.Args[2], name, true); errno != 0 {
+			return errno
+		}
+	}
+	return errnoOfNil(answerWithDescriptor(a.s.listener, a.n.ID, c.fd, a.flags&unix.SOCK_CLOEXEC != 0))
+}
+
+func errnoOfNil(err error) unix.Errno {
+	if err == nil {
+		return 0
+	}
+	return errnoOf(err)
+}
+
+// addDescriptor is struct seccomp_notif_addfd.
+type addDescriptor struct {
+	ID              uint64
+	Flags           uint32
+	Source          uint32 // the host's
+	Target          uint32
+	DescriptorFlags uint32
+}
+
+// ioctlNotifAddFD is SECCOMP_IOCTL_NOTIF_ADDFD.
+const ioctlNotifAddFD = 0x40182103
+
+// answerWithDescriptor puts a dup of the host's descriptor into the program and
+// answers the call with its number, in one step: neither or both are done.
+func answerWithDescriptor(listener int, id uint64, fd int, closeOnExec bool) error {
+	add := addDescriptor{ID: id, Flags: unix.SECCOMP_ADDFD_FLAG_SEND, Source: uint32(fd)}
+	if closeOnExec {
+		add.DescriptorFlags = unix.O_CLOEXEC
+	}
+	return ioctl(listener, ioctlNotifAddFD, unsafe.Pointer(&add))
+}
+
+// isReady polls one descriptor without waiting. It also reports ends and errors.
+func isReady(fd int, events int16) bool {
+	set := []unix.PollFd{{Fd: int32(fd), Events: events}}
+	n, err := unix.Poll(set, 0)
+	return err != nil || n > 0
+}

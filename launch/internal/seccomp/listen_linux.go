@@ -1,0 +1,139 @@
+package seccomp
+
+import (
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"upcall.dev/launch/internal/chains"
+)
+
+// streamCall is a trapped call on a TCP socket that a chain carries.
+type streamCall struct {
+	s        *Server
+	n        *notification
+	socket   programSocket
+	through  *chains.Chains
+	carriage chains.Carriage
+	adopted  bool // the chain knows the dup
+}
+
+// streamCall looks at the socket of a call: nil when the call has been answered,
+// or when the socket is another's business, which then other answers.
+func (s *Server) streamCall(n *notification, other func(*notification)) *streamCall {
+	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
+	if err != nil {
+		s.borrowRefused(n, err)
+		return nil
+	}
+	if !stillWaiting(s.listener, n.ID) {
+		_ = unix.Close(fd)
+		return nil
+	}
+	p, ok := describeSocket(fd)
+	if !ok {
+		_ = unix.Close(fd)
+		other(n)
+		return nil
+	}
+	through, err := s.chainsOf(int(n.TID))
+	if err != nil {
+		_ = unix.Close(fd)
+		s.reported.once(err.Error(), func() { s.Log(fmt.Sprintf("%v; the program's servers fail with ENETDOWN", err)) })
+		s.fail(n, unix.ENETDOWN)
+		return nil
+	}
+	c := &streamCall{s: s, n: n, socket: p, through: through, carriage: through.Carriage(p.domain, unix.SOCK_STREAM)}
+	if c.carriage == chains.Untouched {
+		c.end()
+		s.pass(n)
+		return nil
+	}
+	return c
+}
+
+// end frees what the call holds.
+func (c *streamCall) end() {
+	if c.adopted {
+		c.through.ReleaseOwn(c.socket.fd)
+	} else {
+		_ = unix.Close(c.socket.fd)
+	}
+	c.through.Release()
+}
+
+func (c *streamCall) fail(errno unix.Errno) { c.s.fail(c.n, errno) }
+
+// bind gives a socket its address through the chain.
+func (s *Server) bind(n *notification) {
+	c := s.streamCall(n, s.maybeDatagram)
+	if c == nil {
+		return
+	}
+	defer c.end()
+	length := int32(n.Args[2])
+	if length < 0 || length > maxSockaddr {
+		c.fail(unix.EINVAL)
+		return
+	}
+	name := make(sockaddr, length)
+	if err := readMemory(int(n.TID), n.Args[1], name); err != nil {
+		s.memoryRefused(n, err)
+		return
+	}
+	at, errno := name.bindAddress(c.socket.domain)
+	switch {
+	case errno != 0:
+		c.fail(errno)
+	case c.carriage == chains.Own:
+		c.adopted = true
+		c.fail(c.through.BindOwn(c.socket.fd, at))
+	default:
+		s.pass(n)
+	}
+}
+
+// bindAddress checks the address for a socket of the given domain as bind(2)
+// does, which takes the family 0 with the address 0.0.0.0.
+func (s sockaddr) bindAddress(domain int) (netip.AddrPort, unix.Errno) {
+	if domain == unix.AF_INET && s.family() == unix.AF_UNSPEC && len(s) >= sizeofSockaddrIn {
+		inet := append(sockaddr(nil), s...)
+		inet[0], inet[1] = unix.AF_INET, 0
+		if at, errno := inet.addrPort(domain); errno != 0 || at.Addr().IsUnspecified() {
+			return at, errno
+		}
+	}
+	return s.addrPort(domain)
+}
+
+// listen makes a socket listen through the chain. One without an address gets
+// one first, as from the kernel.
+func (s *Server) listen(n *notification) {
+	c := s.streamCall(n, s.pass)
+	if c == nil {
+		return
+	}
+	defer c.end()
+	switch c.carriage {
+	case chains.Own:
+		c.fail(c.listenOwn())
+	default:
+		s.pass(n)
+	}
+}
+
+func (c *streamCall) listenOwn() unix.Errno {
+	c.adopted = true
+	fd, domain := c.socket.fd, c.socket.domain
+	at, errno := socketName(unix.SYS_GETSOCKNAME, fd, domain)
+	if errno != 0 {
+		return errno
+	}
+	if at.Port() == 0 {
+		if errno := c.through.BindOwn(fd, netip.AddrPortFrom(at.Addr(), 0)); errno != 0 {
+			return errno
+		}
+	}
+	return c.through.ListenOwn(fd, int(int32(c.n.Args[1])))
+}
