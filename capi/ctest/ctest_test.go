@@ -1,7 +1,9 @@
 package ctest
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -63,5 +65,37 @@ int main(int n, char **args)
 	}
 	if r := run("fails", patience); r.Code != 1 || !strings.Contains(r.Stderr, "10093") {
 		t.Errorf("fails: %+v", r)
+	}
+}
+
+// failures is a test that notes its failures.
+type failures struct {
+	testing.TB
+	texts []string
+}
+
+func (f *failures) Helper() {}
+
+func (f *failures) Errorf(format string, args ...any) {
+	f.texts = append(f.texts, fmt.Sprintf(format, args...))
+}
+
+func TestLeftoversAreFailures(t *testing.T) {
+	cmd := exec.Command("sh", "-c", `sleep 1000 >/dev/null 2>&1 & echo >"$TMPDIR/left"`)
+	temporary := t.TempDir()
+	cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	f := &failures{TB: t}
+	leftovers(f, cmd.Process.Pid, temporary)
+	if text := strings.Join(f.texts, "\n"); !strings.Contains(text, "(sleep)") || !strings.Contains(text, "file left") {
+		t.Errorf("the failures are %q", text)
+	}
+	f.texts = nil
+	leftovers(f, cmd.Process.Pid, t.TempDir())
+	if len(f.texts) != 0 {
+		t.Errorf("the process was not killed: %q", f.texts)
 	}
 }

@@ -90,7 +90,8 @@ type Result struct {
 }
 
 // Run runs a program over a catalog, the path of its file, and returns how it
-// ended. It is killed with its children when the time is up.
+// ended. It is killed with its children when the time is up. The test fails if the
+// program leaves children or temporary files behind.
 func Run(t testing.TB, program string, args []string, catalog string, limit time.Duration) Result {
 	t.Helper()
 	return RunEnv(t, program, args, catalog, limit)
@@ -103,7 +104,8 @@ func RunEnv(t testing.TB, program string, args []string, catalog string, limit t
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(append(os.Environ(), "UPCALL_CATALOG="+catalog), env...)
+	temporary := t.TempDir()
+	cmd.Env = append(append(os.Environ(), "UPCALL_CATALOG="+catalog, "TMPDIR="+temporary), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
@@ -120,6 +122,9 @@ func RunEnv(t testing.TB, program string, args []string, catalog string, limit t
 		Stderr:  stderr.String(),
 		Code:    cmd.ProcessState.ExitCode(),
 		Late:    ctx.Err() != nil,
+	}
+	if !r.Late {
+		leftovers(t, cmd.Process.Pid, temporary)
 	}
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		r.Signal = status.Signal()
