@@ -62,6 +62,7 @@ func TestConsoleHandlers(t *testing.T) {
 
 // TestWithSanitizers runs the programs built with them.
 func TestWithSanitizers(t *testing.T) {
+	ctest.NeedNoSanitizer(t, "all tests are run with it")
 	catalog := ctest.Named(t, "kernel").Write(t)
 	for name, flags := range map[string][]string{
 		"address": {"-fsanitize=address,undefined", "-fno-sanitize-recover=all"},
