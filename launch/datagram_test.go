@@ -106,3 +106,24 @@ func TestDatagramsOfPython(t *testing.T) {
 		})
 	}
 }
+
+// Errors, servers, several peers, mapped addresses.
+func TestDatagramCorners(t *testing.T) {
+	python := need(t, "python3")
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		c, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
+		if err != nil {
+			t.Skipf("no address %s here: %v", host, err)
+		}
+		_, port := splitAddress(t, c.LocalAddr().String())
+		c.Close()
+		args := []string{"testdata/datagrams.py", host, port}
+		want := direct(t, python, args...)
+		if want.code != 0 {
+			t.Fatal(want.out)
+		}
+		eachChain(t, func(t *testing.T, o Options, trace string) {
+			like(t, run(t, o, python, args...), want)
+		})
+	}
+}

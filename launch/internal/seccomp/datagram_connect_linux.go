@@ -18,7 +18,7 @@ func (s *Server) connectDatagram(n *notification, fd int, name sockaddr) {
 	case c.own():
 		c.fail(c.connectOwn(name))
 	default:
-		c.fail(unix.EOPNOTSUPP)
+		c.fail(c.connectJoined(name))
 	}
 }
 

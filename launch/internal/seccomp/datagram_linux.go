@@ -18,7 +18,8 @@ type datagramCall struct {
 	cookie   uint64
 	blocking bool
 	through  *chains.Chains
-	adopted  bool // the chain knows fd
+	adopted  bool          // the chain knows fd
+	joined   *joinedSocket // what is known of the socket, if it is joined
 }
 
 // maybeDatagram handles calls that are trapped for the sake of UDP sockets. All
@@ -36,6 +37,16 @@ func (s *Server) maybeDatagram(n *notification) {
 		c.sendMessage()
 	case unix.SYS_SENDMMSG:
 		c.sendMessages()
+	case unix.SYS_RECVFROM:
+		c.receiveFrom()
+	case unix.SYS_RECVMSG:
+		c.receiveMessage()
+	case unix.SYS_RECVMMSG:
+		c.receiveMessages()
+	case unix.SYS_BIND:
+		c.bind()
+	case unix.SYS_GETSOCKNAME:
+		c.localName()
 	default:
 		s.pass(n)
 	}
@@ -69,16 +80,18 @@ func (c *datagramCall) describe() (carried bool, errno unix.Errno) {
 		return false, 0
 	}
 	var err error
-	if c.through, err = c.s.chainsOf(int(c.n.TID)); err != nil {
-		c.s.reported.once(err.Error(), func() { c.s.Log(fmt.Sprintf("%v; what the program does with UDP fails with ENETDOWN", err)) })
-		return false, unix.ENETDOWN
-	}
-	carriage := c.through.Carriage(c.domain, unix.SOCK_DGRAM)
-	if carriage == chains.Untouched || c.s.traps.Datagrams < carriage {
-		return false, 0
-	}
 	if c.cookie, err = unix.GetsockoptUint64(c.fd, unix.SOL_SOCKET, unix.SO_COOKIE); err != nil {
 		return false, errnoOf(err)
+	}
+	if c.joined = c.s.joinedSockets.lookup(c.cookie); c.joined == nil {
+		if c.through, err = c.s.chainsOf(int(c.n.TID)); err != nil {
+			c.s.reported.once(err.Error(), func() { c.s.Log(fmt.Sprintf("%v; what the program does with UDP fails with ENETDOWN", err)) })
+			return false, unix.ENETDOWN
+		}
+		carriage := c.through.Carriage(c.domain, unix.SOCK_DGRAM)
+		if carriage == chains.Untouched || c.s.traps.Datagrams < carriage {
+			return false, 0
+		}
 	}
 	flags, err := unix.FcntlInt(uintptr(c.fd), unix.F_GETFL, 0)
 	c.blocking = err == nil && flags&unix.O_NONBLOCK == 0
@@ -112,7 +125,7 @@ func (c *datagramCall) end() {
 
 // own reports whether the chain works on the program's socket itself.
 func (c *datagramCall) own() bool {
-	return c.through.Carriage(c.domain, unix.SOCK_DGRAM) == chains.Own
+	return c.joined == nil && c.through.Carriage(c.domain, unix.SOCK_DGRAM) == chains.Own
 }
 
 // fail answers an errno, or success for zero.

@@ -47,7 +47,12 @@ func (c *datagramCall) sendTo() {
 	c.result(c.send(&o))
 }
 
-func (c *datagramCall) v6only() bool { return isV6Only(c.fd) }
+func (c *datagramCall) v6only() bool {
+	if c.joined != nil {
+		return c.joined.only6
+	}
+	return isV6Only(c.fd)
+}
 
 func (c *datagramCall) sendMessage() {
 	o, errno := c.readOutgoing(c.n.Args[1], int(int32(c.n.Args[2])))
@@ -125,13 +130,16 @@ func (c *datagramCall) send(o *outgoing) (int, unix.Errno) {
 	if o.flags&unix.MSG_OOB != 0 {
 		return 0, unix.EOPNOTSUPP
 	}
-	if !c.own() {
-		return 0, unix.EOPNOTSUPP
-	}
-	if !o.named {
+	switch {
+	case !o.named:
+		if c.joined != nil {
+			o.control = nil // it is for the way through the network
+		}
 		return c.sendNative(o)
+	case c.own():
+		return c.sendOwn(o)
 	}
-	return c.sendOwn(o)
+	return c.sendJoined(o)
 }
 
 // sendNative sends to the connected peer, which the chain has decided on.
@@ -185,6 +193,37 @@ func (c *datagramCall) sendOwn(o *outgoing) (int, unix.Errno) {
 			return total, errno
 		}
 		total += n
+	}
+	return total, 0
+}
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// sendJoined sends on the chain's socket that the program's is joined to.
+func (c *datagramCall) sendJoined(o *outgoing) (int, unix.Errno) {
+	parts, errno := c.split(o)
+	if errno != 0 {
+		return 0, errno
+	}
+	if o.to.Addr().Unmap() == broadcast && !c.optionSet(unix.SO_BROADCAST) {
+		return 0, unix.EACCES // also of a chain that sends later
+	}
+	j, errno := c.join(c.anywhere(), false)
+	if errno != 0 {
+		return 0, errno
+	}
+	wait := c.blocking && o.flags&unix.MSG_DONTWAIT == 0
+	total := 0
+	for _, part := range parts {
+		errno := j.chain.SendTo(part, o.to, o.flags&unix.MSG_DONTROUTE != 0, wait)
+		if errno == unix.EACCES && c.optionSet(unix.SO_BROADCAST) { // set since
+			j.chain.SetBroadcast()
+			errno = j.chain.SendTo(part, o.to, o.flags&unix.MSG_DONTROUTE != 0, wait)
+		}
+		if errno != 0 {
+			return total, errno
+		}
+		total += len(part)
 	}
 	return total, 0
 }

@@ -24,6 +24,9 @@ func (s *Server) known(n *notification) (c *connection, fd int, ok bool) {
 // getpeername answers the address that the program asked for, where the kernel
 // would name the host's end of the relay or the peer that a layer chose.
 func (s *Server) getpeername(n *notification) {
+	if s.joinedSockets.count.Load() > 0 && s.joinedPeerName(n) {
+		return
+	}
 	if s.table.count.Load() == 0 {
 		s.pass(n)
 		return

@@ -25,19 +25,20 @@ type Config struct {
 // Server answers the notifications of one program and its descendants.
 type Server struct {
 	Config
-	listener    int // the seccomp listener
-	wake        int // eventfd: stop serving
-	joiner      joiner
-	table       *table
-	gone        chan struct{} // closed when no process is left under the filter, or serving was stopped
-	goneOnce    sync.Once
-	work        sync.WaitGroup // every goroutine of the server
-	connections sync.WaitGroup // connects and relays among them; added to before gone is closed
-	relayed     atomic.Int64   // bytes, to see whether there is progress
-	closing     chan struct{}  // closed when connections must end
-	reported    reports
-	accepts     accepts
-	traps       traps
+	listener      int // the seccomp listener
+	wake          int // eventfd: stop serving
+	joiner        joiner
+	table         *table
+	gone          chan struct{} // closed when no process is left under the filter, or serving was stopped
+	goneOnce      sync.Once
+	work          sync.WaitGroup // every goroutine of the server
+	connections   sync.WaitGroup // connects and relays among them; added to before gone is closed
+	relayed       atomic.Int64   // bytes, to see whether there is progress
+	closing       chan struct{}  // closed when connections must end
+	reported      reports
+	accepts       accepts
+	traps         traps
+	joinedSockets joinedTable
 }
 
 func newServer(listener int, c Config) (*Server, error) {
