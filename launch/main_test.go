@@ -51,13 +51,16 @@ const hostArgument = "run-as-host"
 // hostVerbose is the environment variable that makes it verbose.
 const hostVerbose = "UPCALL_TEST_VERBOSE"
 
+// hostIsolate is the one that makes it isolate the program.
+const hostIsolate = "UPCALL_TEST_ISOLATE"
+
 func hostMain(args []string) int {
 	source, err := compose(catalog.Layer{Name: "trace", Options: spi.Options{"file": args[0]}})
 	if err == nil {
 		var code int
 		if code, err = Run(context.Background(), Options{
 			Catalog: source, Program: args[1], Args: args[2:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-			Verbose: os.Getenv(hostVerbose) != "", Log: func(line string) { fmt.Fprintln(os.Stderr, "upcall:", line) },
+			Verbose: os.Getenv(hostVerbose) != "", Isolate: os.Getenv(hostIsolate) != "", Log: func(line string) { fmt.Fprintln(os.Stderr, "upcall:", line) },
 		}); err == nil {
 			return code
 		}
