@@ -1,12 +1,15 @@
 package chains
 
 import (
+	"context"
 	"errors"
+	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/spi"
+	"upcall.dev/wsnet"
 )
 
 // BindOwn binds a dup of the program's socket.
@@ -50,4 +53,79 @@ func (c *Chains) serverErrno(err error) unix.Errno {
 		return unix.ENETDOWN
 	}
 	return c.Errno(err)
+}
+
+// Hold adds a holder for one who has the chains already; it ends by
+// [Chains.Release].
+func (c *Chains) Hold() *Chains {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holders++
+	return c
+}
+
+// Sharing is how the program's socket shares its address.
+type Sharing struct {
+	V6Only    bool
+	ReusePort bool // with other listening sockets
+}
+
+// Bind gives an address to a stream socket of the chain, in the place of a
+// program's socket of that domain.
+func (c *Chains) Bind(domain int, at netip.AddrPort, sharing Sharing) (*wsnet.Bound, unix.Errno) {
+	network := "tcp4"
+	if domain == unix.AF_INET6 && !at.Addr().Is4In6() {
+		network = "tcp6"
+	}
+	lc := wsnet.ListenConfig{
+		Stack: c.stack, KeepAlive: -1, // the program's own business
+		Control: func(_ context.Context, network, _ string, s spi.Socket) error {
+			if network == "tcp6" {
+				// A provider without the option takes IPv6 alone.
+				_ = c.thread.SetSockOpt(s, spi.IPPROTO_IPV6, spi.IPV6_V6ONLY, boolOption(sharing.V6Only))
+			}
+			if sharing.ReusePort {
+				return c.thread.SetSockOpt(s, spi.SOL_SOCKET, spi.SO_REUSEADDR, boolOption(true))
+			}
+			return nil
+		},
+	}
+	b, err := lc.Bind(context.Background(), network, netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String())
+	if err != nil {
+		return nil, c.serverErrno(err)
+	}
+	return b, 0
+}
+
+func boolOption(on bool) []byte {
+	if on {
+		return []byte{1, 0, 0, 0}
+	}
+	return []byte{0, 0, 0, 0}
+}
+
+// Listen makes a bound socket listen; a backlog below zero is the longest.
+func (c *Chains) Listen(b *wsnet.Bound, backlog int) (*wsnet.Listener, unix.Errno) {
+	if backlog == 0 {
+		backlog = 1
+	}
+	l, err := b.Listen(max(backlog, 0))
+	if err != nil {
+		return nil, c.serverErrno(err)
+	}
+	return l, 0
+}
+
+// DialFrom is [Chains.Dial] from a local address.
+func (c *Chains) DialFrom(ctx context.Context, from, to netip.AddrPort) (*wsnet.Conn, error) {
+	d := c.stack.Dialer()
+	d.KeepAlive = -1
+	if from.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+	}
+	conn, err := d.DialContext(ctx, "tcp", netip.AddrPortFrom(to.Addr().Unmap(), to.Port()).String())
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*wsnet.Conn), nil
 }

@@ -14,16 +14,16 @@ import (
 // acceptCall is one trapped accept(2) or accept4(2).
 type acceptCall struct {
 	*streamCall
-	flags     int // SOCK_NONBLOCK, SOCK_CLOEXEC
-	queue     *acceptQueue
-	connected time.Duration // SO_RCVTIMEO, which bounds the call; zero for none
+	flags  int // SOCK_NONBLOCK, SOCK_CLOEXEC
+	queue  *acceptQueue
+	server *server // that the socket is joined to, nil where the chain accepts on the socket itself
 }
 
 // arrived is a connection that the host has taken and the program has not.
 type arrived struct {
 	fd      int
 	peer    netip.AddrPort
-	through *chains.Chains
+	through *chains.Chains // nil where fd is not a chain's
 }
 
 func (s *Server) accept(n *notification) {
@@ -45,12 +45,14 @@ func (s *Server) accept(n *notification) {
 		c.fail(errnoOf(err))
 		return
 	}
-	if c.carriage != chains.Own {
-		s.pass(n)
+	a := &acceptCall{streamCall: c, flags: flags, queue: s.accepts.enter(cookie)}
+	if c.carriage == chains.Own {
+		c.adopted = true
+	} else if a.server = s.servers.lookup(cookie); a.server == nil {
+		s.accepts.leave(a.queue)
+		c.fail(unix.EINVAL) // it does not listen
 		return
 	}
-	c.adopted = true
-	a := &acceptCall{streamCall: c, flags: flags, queue: s.accepts.enter(cookie)}
 	defer s.accepts.leave(a.queue)
 	if errno := a.run(); errno != 0 {
 		c.fail(errno)
@@ -110,18 +112,62 @@ func (a *acceptCall) take() unix.Errno {
 		if a.socket.blocking && !isReady(fd, unix.POLLIN) {
 			return unix.EAGAIN
 		}
-		accepted, peer, errno := a.through.AcceptOwn(fd)
-		if errno != 0 {
+		var errno unix.Errno
+		if c, errno = a.next(); errno != 0 {
 			return errno
 		}
-		c = arrived{fd: accepted, peer: peer, through: a.through}
 	}
 	if errno := a.hand(c); errno != 0 {
 		a.queue.putBack(c)
 		return errno
 	}
-	c.through.ReleaseOwn(c.fd)
+	c.release()
 	return 0
+}
+
+// next takes a connection from the kernel's queue.
+func (a *acceptCall) next() (c arrived, errno unix.Errno) {
+	if a.server == nil {
+		c = arrived{through: a.through.Hold()}
+		if c.fd, c.peer, errno = a.through.AcceptOwn(a.socket.fd); errno != 0 {
+			c.through.Release()
+		}
+		return c, errno
+	}
+	for {
+		fd, from, err := unix.Accept4(a.socket.fd, unix.SOCK_CLOEXEC)
+		if err != nil {
+			return c, errnoOf(err)
+		}
+		if joined := a.server.arrivedFrom(addrPortFrom(from)); joined != nil {
+			joined.accepted(a.s, fd, a.socket.domain)
+			return arrived{fd: fd, peer: joined.peer}, 0
+		}
+		_ = unix.Close(fd) // a stranger's
+		if a.socket.blocking && !isReady(a.socket.fd, unix.POLLIN) {
+			return c, unix.EAGAIN
+		}
+	}
+}
+
+func addrPortFrom(name unix.Sockaddr) netip.AddrPort {
+	switch a := name.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *unix.SockaddrInet6:
+		return unmapped(netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port)))
+	}
+	return netip.AddrPort{}
+}
+
+// release gives up the host's descriptor.
+func (c *arrived) release() {
+	if c.through == nil {
+		_ = unix.Close(c.fd)
+		return
+	}
+	c.through.ReleaseOwn(c.fd)
+	c.through.Release()
 }
 
 // checkRoom looks at the memory for the peer's address before a connection is

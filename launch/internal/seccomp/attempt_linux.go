@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"context"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"upcall.dev/launch/internal/chains"
 	"upcall.dev/launch/internal/relay"
+	"upcall.dev/wsnet"
 )
 
 // attempt is one trapped connect(2) that takes its time.
@@ -136,7 +138,7 @@ func (a *attempt) connectJoined(ctx context.Context) {
 		a.answer(unix.EINPROGRESS)
 	}
 	a.watch()
-	remote, err := a.chains.Dial(ctx, c.target)
+	remote, err := a.dial(ctx)
 	a.unwatch()
 
 	c.mu.Lock()
@@ -164,6 +166,7 @@ func (a *attempt) connectJoined(ctx context.Context) {
 	if errno != 0 {
 		a.failLocked(errno)
 	} else {
+		c.local, _ = addrPortOf(remote.LocalAddr())
 		c.end(0)
 	}
 	c.mu.Unlock()
@@ -176,6 +179,17 @@ func (a *attempt) connectJoined(ctx context.Context) {
 	a.s.startRelay(c, a.chains, local, remote)
 	relayed = true
 	a.answer(0)
+}
+
+// dial connects a socket of the chain, from the address that the program's has been
+// bound to.
+func (a *attempt) dial(ctx context.Context) (*wsnet.Conn, error) {
+	var from netip.AddrPort
+	if b := a.s.servers.lookup(a.c.cookie); b != nil {
+		from = b.at
+		b.end()
+	}
+	return a.chains.DialFrom(ctx, from, a.c.target)
 }
 
 // refuse ends an attempt that has not begun.

@@ -25,5 +25,8 @@ func filterListeners(t traps) (p []bpf.Instruction) {
 		p = append(p, onCall(unix.SYS_ACCEPT, bpf.RetConstant{Val: filterNotify})...)
 		p = append(p, onCall(unix.SYS_ACCEPT4, bpf.RetConstant{Val: filterNotify})...)
 	}
+	if t.Streams == chains.Joined {
+		p = append(p, onCall(unix.SYS_GETSOCKNAME, bpf.RetConstant{Val: filterNotify})...)
+	}
 	return p
 }

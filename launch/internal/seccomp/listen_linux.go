@@ -90,7 +90,8 @@ func (s *Server) bind(n *notification) {
 		c.adopted = true
 		c.fail(c.through.BindOwn(c.socket.fd, at))
 	default:
-		s.pass(n)
+		_, errno := c.bindJoined(at)
+		c.fail(errno)
 	}
 }
 
@@ -119,7 +120,7 @@ func (s *Server) listen(n *notification) {
 	case chains.Own:
 		c.fail(c.listenOwn())
 	default:
-		s.pass(n)
+		c.fail(c.listenJoined())
 	}
 }
 

@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,6 +54,45 @@ func (s *Server) getpeername(n *notification) {
 		return
 	}
 	s.fail(n, storeValue(int(n.TID), n.Args[1], n.Args[2], sockaddrFor(c.domain, c.target), true))
+}
+
+// getsockname answers the address of the chain's socket for one that is joined to
+// it.
+func (s *Server) getsockname(n *notification) {
+	if s.table.count.Load() == 0 && s.servers.count.Load() == 0 {
+		s.maybeDatagram(n)
+		return
+	}
+	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
+	if err != nil {
+		s.pass(n)
+		return
+	}
+	domain, at := s.ownName(fd)
+	_ = unix.Close(fd)
+	switch {
+	case !at.IsValid():
+		s.maybeDatagram(n)
+	case stillWaiting(s.listener, n.ID):
+		s.fail(n, storeValue(int(n.TID), n.Args[1], n.Args[2], sockaddrFor(domain, at), true))
+	}
+}
+
+// ownName returns the address that a socket has in the chain, if it has one.
+func (s *Server) ownName(fd int) (domain int, at netip.AddrPort) {
+	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+	if err != nil {
+		return 0, at
+	}
+	if c := s.table.lookup(cookie); c != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.domain, c.local
+	}
+	if b := s.servers.lookup(cookie); b != nil {
+		return b.domain, b.at
+	}
+	return 0, at
 }
 
 // socketError answers SO_ERROR with the chain's error, once.

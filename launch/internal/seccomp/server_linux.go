@@ -37,6 +37,7 @@ type Server struct {
 	closing       chan struct{}  // closed when connections must end
 	reported      reports
 	accepts       accepts
+	servers       servers
 	traps         traps
 	joinedSockets joinedTable
 }
@@ -143,6 +144,8 @@ func (s *Server) lengthy(n *notification) func(*notification) {
 	switch n.Call {
 	case unix.SYS_CONNECT:
 		return s.connect
+	case unix.SYS_GETSOCKNAME:
+		return s.getsockname
 	case unix.SYS_BIND:
 		return s.bind
 	case unix.SYS_LISTEN:
@@ -151,7 +154,7 @@ func (s *Server) lengthy(n *notification) func(*notification) {
 		}
 	case unix.SYS_ACCEPT, unix.SYS_ACCEPT4:
 		return s.accept
-	case unix.SYS_SENDTO, unix.SYS_SENDMSG, unix.SYS_SENDMMSG, unix.SYS_RECVFROM, unix.SYS_RECVMSG, unix.SYS_RECVMMSG, unix.SYS_GETSOCKNAME:
+	case unix.SYS_SENDTO, unix.SYS_SENDMSG, unix.SYS_SENDMMSG, unix.SYS_RECVFROM, unix.SYS_RECVMSG, unix.SYS_RECVMMSG:
 		return s.maybeDatagram
 	}
 	return nil

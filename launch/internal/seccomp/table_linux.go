@@ -15,6 +15,7 @@ type connection struct {
 	cookie uint64 // SO_COOKIE of the program's socket
 	domain int
 	target netip.AddrPort // as the program wrote it
+	local  netip.AddrPort // what getsockname says; the zero value leaves it to the kernel
 	cancel context.CancelFunc
 	done   chan struct{} // closed when connecting has ended
 

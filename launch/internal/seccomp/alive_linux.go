@@ -1,0 +1,45 @@
+package seccomp
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// alive tells which sockets programs still have open, without a descriptor of
+// its own on them: the kernel takes a socket out of an epoll set when its last
+// descriptor is closed, and lists the set in /proc/self/fdinfo.
+type alive struct{ epoll int }
+
+func newAlive() (alive, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	return alive{epoll: fd}, err
+}
+
+// watch enters the socket under an id. fd may be closed then.
+func (a alive) watch(fd int, id uint32) error {
+	return unix.EpollCtl(a.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Fd: int32(id)})
+}
+
+// all returns the ids of the sockets that are open.
+func (a alive) all() (map[uint32]bool, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", a.epoll))
+	if err != nil {
+		return nil, err
+	}
+	ids := map[uint32]bool{}
+	for line := range strings.Lines(string(text)) {
+		_, rest, found := strings.Cut(line, "data:")
+		if fields := strings.Fields(rest); found && len(fields) > 0 {
+			if data, err := strconv.ParseUint(fields[0], 16, 64); err == nil {
+				ids[uint32(data)] = true
+			}
+		}
+	}
+	return ids, nil
+}
+
+func (a alive) close() { _ = unix.Close(a.epoll) }

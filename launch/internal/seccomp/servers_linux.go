@@ -1,0 +1,126 @@
+package seccomp
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// servers finds a server by its socket's cookie, and ends those whose sockets
+// the programs have closed.
+type servers struct {
+	count atomic.Int64 // to skip look-ups without taking mu
+
+	mu         sync.Mutex // guards what follows; a leaf lock
+	byCookie   map[uint64]*server
+	alive      alive
+	nextID     uint32
+	collecting bool
+}
+
+func (l *servers) lookup(cookie uint64) *server {
+	if l.count.Load() == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.byCookie[cookie]
+}
+
+// add enters a server, whose socket fd is. The server then holds its chains.
+func (l *servers) add(s *Server, b *server, fd int) unix.Errno {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.byCookie == nil {
+		watched, err := newAlive()
+		if err != nil {
+			return errnoOf(err)
+		}
+		l.alive, l.byCookie = watched, map[uint64]*server{}
+	}
+	if l.byCookie[b.cookie] != nil { // another thread was faster
+		return unix.EINVAL
+	}
+	l.nextID++
+	b.id = l.nextID
+	if err := l.alive.watch(fd, b.id); err != nil {
+		return errnoOf(err)
+	}
+	b.through.Hold()
+	l.byCookie[b.cookie] = b
+	l.count.Store(int64(len(l.byCookie)))
+	if !l.collecting {
+		l.collecting = true
+		s.work.Add(1)
+		go l.collectOften(s)
+	}
+	return 0
+}
+
+func (l *servers) remove(b *server) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.byCookie[b.cookie] == b {
+		delete(l.byCookie, b.cookie)
+		l.count.Store(int64(len(l.byCookie)))
+	}
+}
+
+// collectInterval is how long a chain's socket may listen after the program has
+// closed its own.
+const collectInterval = 100 * time.Millisecond
+
+// collectOften collects until the server ends.
+func (l *servers) collectOften(s *Server) {
+	defer s.work.Done()
+	tick := time.NewTicker(collectInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			l.collect()
+		case <-s.gone: // nobody is left who could accept
+			for _, b := range l.all() {
+				b.end()
+			}
+			l.mu.Lock()
+			l.alive.close()
+			l.byCookie, l.collecting = nil, false
+			l.mu.Unlock()
+			return
+		}
+	}
+}
+
+// collect ends the servers whose sockets are closed.
+func (l *servers) collect() {
+	if l.count.Load() == 0 {
+		return
+	}
+	l.mu.Lock()
+	open, err := l.alive.all()
+	var gone []*server
+	if err == nil {
+		for _, b := range l.byCookie {
+			if !open[b.id] {
+				gone = append(gone, b)
+			}
+		}
+	}
+	l.mu.Unlock()
+	for _, b := range gone {
+		b.end()
+	}
+}
+
+func (l *servers) all() []*server {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]*server, 0, len(l.byCookie))
+	for _, b := range l.byCookie {
+		list = append(list, b)
+	}
+	return list
+}
