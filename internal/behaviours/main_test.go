@@ -48,7 +48,7 @@ func TestPageIsCurrent(t *testing.T) {
 	}
 	rows := map[string][]string{}
 	for _, line := range strings.Split(string(text), "\n") {
-		if cells := strings.Split(line, " | "); len(cells) == 5 {
+		if cells := strings.Split(line, " | "); len(cells) == 6 {
 			rows[strings.TrimPrefix(cells[0], "| ")] = cells
 		}
 	}
@@ -71,6 +71,12 @@ func TestPageIsCurrent(t *testing.T) {
 			if p.number != number {
 				continue
 			}
+			if p.pkg == suiteInC {
+				if !strings.Contains(cells[4], p.subject+": ") && !strings.HasPrefix(p.subject, "Unseen") {
+					t.Errorf("behaviour %s has a new test in C, %s: run make conformance", number, p.subject)
+				}
+				continue
+			}
 			tests[p.subject] = true
 			if p.pkg == suite {
 				inSuite = true
@@ -91,7 +97,10 @@ func TestPageIsCurrent(t *testing.T) {
 				}
 			}
 		}
-		if result := strings.TrimSuffix(cells[4], " |"); result != pass {
+		if cells[4] == "" {
+			t.Errorf("behaviour %s has neither a test in C nor a reason", number)
+		}
+		if result := strings.TrimSuffix(cells[5], " |"); result != pass {
 			t.Errorf("behaviour %s: %s", number, result)
 		}
 	}
@@ -124,6 +133,13 @@ func TestWrite(t *testing.T) {
 {"Action":"fail","Package":"upcall.dev/conformance","Test":"TestBehaviour018_Routes"}
 {"Action":"pass","Package":"upcall.dev/ws2","Test":"TestBehaviour018_Fake"}
 {"Action":"pass","Package":"upcall.dev/ws2","Test":"TestBehaviour057a_Unspecified"}
+{"Action":"pass","Package":"upcall.dev/capi/conformance","Test":"TestBehaviour018_CreatedHandleRoutes"}
+{"Action":"output","Package":"upcall.dev/capi/conformance","Test":"TestBehaviour018_Both/kernel","Output":"    conformance_test.go:71: has descriptors\n"}
+{"Action":"skip","Package":"upcall.dev/capi/conformance","Test":"TestBehaviour018_Both/kernel"}
+{"Action":"pass","Package":"upcall.dev/capi/conformance","Test":"TestBehaviour018_Both/memory"}
+{"Action":"pass","Package":"upcall.dev/capi/conformance","Test":"TestBehaviour018_Both"}
+{"Action":"output","Package":"upcall.dev/capi/conformance","Test":"TestBehaviour057a_Unseen","Output":"    behaviours_test.go:9: cannot be seen\n"}
+{"Action":"skip","Package":"upcall.dev/capi/conformance","Test":"TestBehaviour057a_Unseen"}
 `
 	r, err := parse(strings.NewReader(run))
 	if err != nil {
@@ -134,6 +150,9 @@ func TestWrite(t *testing.T) {
 		{"18", "ws2", "TestBehaviour018_Fake", "Fake"},
 		{"19", "ws2", "TestBehaviour019_Gone", "Gone"},
 		{"57a", "ws2", "TestBehaviour057a_Unspecified", "Unspecified"},
+		{"18", suiteInC, "TestBehaviour018_CreatedHandleRoutes", "CreatedHandleRoutes"},
+		{"18", suiteInC, "TestBehaviour018_Both", "Both"},
+		{"57a", suiteInC, "TestBehaviour057a_Unseen", "Unseen"},
 	}
 	var page strings.Builder
 	failures, err := write(&page, pins, r)
@@ -142,10 +161,10 @@ func TestWrite(t *testing.T) {
 	}
 	for _, line := range []string{
 		"| 18 | Calls on a created handle reach the provider whose id was given | [conformance](../conformance): Routes, [ws2](../ws2): Fake |" +
-			" memory, kernel+nonifs, kernel+nonifs+nonifs; not over kernel, kernel+ifs: has descriptors | **fail over kernel+nonifs+nonifs** |\n",
-		"| [ws2](../ws2): Gone | once | **not run in ws2** |\n",
-		"| [ws2](../ws2): Unspecified | once | pass |\n",
-		"|  | once | no test |\n",
+			" memory, kernel+nonifs, kernel+nonifs+nonifs; not over kernel, kernel+ifs: has descriptors | CreatedHandleRoutes: once; Both: memory (not over kernel: has descriptors) | **fail over kernel+nonifs+nonifs** |\n",
+		"| [ws2](../ws2): Gone | once |  | **not run in ws2** |\n",
+		"| [ws2](../ws2): Unspecified | once | cannot be seen | pass |\n",
+		"|  | once |  | no test |\n",
 		"\n127 behaviours, 1 shown to hold.\n",
 	} {
 		if !strings.Contains(page.String(), line) {

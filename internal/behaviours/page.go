@@ -24,6 +24,12 @@ Behaviours that a client sees are tested over five configurations, by
 under an IFS layer (ifs), under a non-IFS layer (nonifs), and under two of them.
 Where a configuration cannot have a behaviour, the reason stands with it. The
 others do not depend on it, and are tested once.
+
+The column *in C* is the same through the C API, by the programs of
+[capi/conformance](../capi/conformance). What a client sees runs over seven
+chains: the five but for the last, *kernel* under a descriptor layer and under a
+non-IFS layer written in C, and *memory* under the latter. What only a provider
+sees runs once, with a provider in C.
 `
 
 // write writes the page, and returns one line for each behaviour that is not
@@ -33,10 +39,10 @@ func write(w io.Writer, pins []pin, r results) (failures []string, err error) {
 	b.WriteString(heading)
 	total, good := 0, 0
 	for _, s := range sections {
-		fmt.Fprintf(&b, "\n## %s\n\n| number | behaviour | tests | configurations | result |\n|---|---|---|---|---|\n", s.title)
+		fmt.Fprintf(&b, "\n## %s\n\n| number | behaviour | tests | configurations | in C | result |\n|---|---|---|---|---|---|\n", s.title)
 		for _, behaviour := range s.behaviours {
 			row := rowOf(behaviour, pins, r)
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", behaviour.number, behaviour.text, row.tests, row.over, row.result)
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", behaviour.number, behaviour.text, row.tests, row.over, row.inC, row.result)
 			total++
 			if row.result == pass {
 				good++
@@ -57,7 +63,7 @@ const (
 )
 
 // row is what the page says of one behaviour.
-type row struct{ tests, over, result string }
+type row struct{ tests, over, inC, result string }
 
 func rowOf(b behaviour, pins []pin, r results) row {
 	var tests, failed, notes []string
@@ -70,7 +76,7 @@ func rowOf(b behaviour, pins []pin, r results) row {
 		}
 	}
 	for _, p := range pins {
-		if p.number != b.number {
+		if p.number != b.number || p.pkg == suiteInC {
 			continue
 		}
 		name := p.subject
@@ -84,7 +90,7 @@ func rowOf(b behaviour, pins []pin, r results) row {
 			if inSuite == 1 {
 				subject = ""
 			}
-			broken, without := over(p, r, ran)
+			broken, without := over(p, r, configurations, ran)
 			failed = append(failed, broken...)
 			for _, reason := range without {
 				notes = append(notes, subject+reason)
@@ -104,6 +110,9 @@ func rowOf(b behaviour, pins []pin, r results) row {
 		}
 	}
 	x.over = strings.Join(append([]string{x.over}, notes...), "; ")
+	var brokenInC []string
+	x.inC, brokenInC = inC(b, pins, r)
+	failed = append(failed, brokenInC...)
 	switch {
 	case len(tests) == 0:
 		x.result = "no test"
@@ -113,10 +122,10 @@ func rowOf(b behaviour, pins []pin, r results) row {
 	return x
 }
 
-// over looks at the runs of one test over the configurations. It adds those
+// over looks at the runs of one test over configurations. It adds those
 // that it ran over to ran, and returns what failed, and where it did not run,
 // with the reasons.
-func over(p pin, r results, ran map[string]bool) (failed, without []string) {
+func over(p pin, r results, configurations []string, ran map[string]bool) (failed, without []string) {
 	var reasons []string
 	by := map[string][]string{}
 	for _, name := range configurations {

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// suiteInC is the package whose tests are programs in C.
+const suiteInC = "capi/conformance"
+
+// chainsInC are the names of the chains that it runs them over.
+var chainsInC = []string{"kernel", "memory", "kernel+ifs", "kernel+nonifs", "kernel+c-ifs", "kernel+c-nonifs", "memory+c-nonifs"}
+
+const allInC = "all seven"
+
+// inC returns what the page says of a behaviour through the C API, and what has
+// failed there.
+func inC(b behaviour, pins []pin, r results) (cell string, failed []string) {
+	var parts []string
+	for _, p := range pins {
+		if p.number != b.number || p.pkg != suiteInC {
+			continue
+		}
+		whole := r.of(p, "")
+		if whole.action == "skip" {
+			parts = append(parts, whole.reason)
+			continue
+		}
+		if whole.action != pass {
+			failed = append(failed, broken(whole)+" in "+p.pkg)
+		}
+		parts = append(parts, p.subject+": "+chainsOf(p, r))
+	}
+	return strings.Join(parts, "; "), failed
+}
+
+// chainsOf returns the chains that a test in C ran over, with the reasons for
+// those that it left out.
+func chainsOf(p pin, r results) string {
+	ran := map[string]bool{}
+	_, without := over(p, r, chainsInC, ran)
+	ranOver := slices.DeleteFunc(slices.Clone(chainsInC), func(name string) bool { return r.of(p, name).action == "" || !ran[name] })
+	switch {
+	case len(ranOver) == len(chainsInC):
+		return allInC
+	case len(ranOver) == 0, slices.Equal(ranOver, chainsInC[:1]):
+		return once
+	}
+	return fmt.Sprintf("%s (%s)", strings.Join(ranOver, ", "), strings.Join(without, "; "))
+}
