@@ -132,6 +132,17 @@ func (c *Catalog) unused(name string) string {
 // that the readiness of a descriptor does not tell that a connect is over.
 // Layers that are not Go drivers of this program count as ones that do not.
 func (c *Catalog) Handshakes(e *Entry) bool {
+	return c.anyLayer(e, func(d *spi.Driver) func(spi.Options) bool { return d.Handshakes })
+}
+
+// AnswersNames reports whether a layer in the chain of an entry answers DNS
+// queries itself ([spi.Driver].AnswersNames). Layers that are not Go drivers of
+// this program count as ones that do not.
+func (c *Catalog) AnswersNames(e *Entry) bool {
+	return c.anyLayer(e, func(d *spi.Driver) func(spi.Options) bool { return d.AnswersNames })
+}
+
+func (c *Catalog) anyLayer(e *Entry, property func(*spi.Driver) func(spi.Options) bool) bool {
 	return slices.ContainsFunc(e.ProtocolChain.Entries(), func(id uint32) bool {
 		member, ok := c.Lookup(id)
 		if !ok || !member.Layer() {
@@ -139,7 +150,11 @@ func (c *Catalog) Handshakes(e *Entry) bool {
 		}
 		name, options, isGo, err := spi.ParseGoPath(member.Path)
 		d, known := spi.LookupDriver(name)
-		return isGo && err == nil && known && d.Handshakes != nil && d.Handshakes(options)
+		if !isGo || err != nil || !known {
+			return false
+		}
+		has := property(&d)
+		return has != nil && has(options)
 	})
 }
 

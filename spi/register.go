@@ -36,6 +36,11 @@ type Driver struct {
 	// handle by other means than the layer's functions then sees it ready too
 	// early. nil means that it never does.
 	Handshakes func(Options) bool
+	// AnswersNames reports whether a layer with these options answers the DNS
+	// queries that it carries by itself, so that names are looked up by no other
+	// way: whoever runs programs over it keeps them from asking services of the
+	// machine instead. nil means that it never does.
+	AnswersNames func(Options) bool
 	// ByApplication tells that what the provider does depends on which program
 	// it serves ([DLL].Application): a host of several programs then loads it
 	// for each.

@@ -20,6 +20,10 @@ func init() {
 		IFS:        func(spi.Options) bool { return true },
 		OwnHandles: func(_ spi.Options, e *spi.ProtocolInfo) bool { return isDatagram(e) },
 		Handshakes: func(spi.Options) bool { return true },
+		AnswersNames: func(o spi.Options) bool {
+			c, err := parse(o)
+			return err == nil && c.remoteNames
+		},
 		Open: func(loaded spi.Module) (spi.StartupFunc, error) {
 			c, err := parse(loaded.Options)
 			if err != nil {

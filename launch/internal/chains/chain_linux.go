@@ -153,6 +153,17 @@ func (c *Chains) Handshakes(domain int) bool {
 	return e != nil && c.catalog.Handshakes(e)
 }
 
+// AnswersNames reports whether the chain for datagrams of either family answers
+// DNS queries itself.
+func (c *Chains) AnswersNames() bool {
+	for _, kind := range []int{udp4, udp6} {
+		if e := c.entries[kind]; e != nil && c.catalog.AnswersNames(e) {
+			return true
+		}
+	}
+	return false
+}
+
 // Describe names the chain for a domain and type in messages.
 func (c *Chains) Describe(domain, sockType int) string {
 	if e := c.entry(domain, sockType); e != nil {

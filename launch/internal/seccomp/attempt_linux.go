@@ -25,6 +25,13 @@ type attempt struct {
 	timer     *time.Timer
 	follower  bool // waits for another attempt's outcome
 	abandoned bool // under c.mu: the chain was given up on, and the dup with it
+
+	// spare is another dup, of a socket that the chain goes on talking on after
+	// the kernel has connected it, else -1: its attempt cannot go on unseen, for
+	// it would look connected too early. interrupted, under c.mu, is what the
+	// caller gets instead when it must return.
+	spare       int
+	interrupted unix.Errno
 }
 
 // answer answers the system call, unless that has been done.
@@ -60,11 +67,30 @@ func (a *attempt) connectOwn() {
 		a.refuse(unix.EISCONN)
 		return
 	}
+	a.spare = -1
+	if a.chains.Handshakes(p.domain) {
+		spare, err := unix.FcntlInt(uintptr(p.fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			a.refuse(errnoOf(err))
+			return
+		}
+		a.spare = spare
+		defer unix.Close(spare)
+	}
 	a.watch()
 	errno := a.chains.ConnectOwn(p.fd, c.target)
 	a.unwatch()
 
 	c.mu.Lock()
+	if a.abandoned && a.interrupted != 0 && !c.ended {
+		_ = connectSocket(a.spare, make(sockaddr, sizeofSockaddrIn)) // AF_UNSPEC: as if there had been no attempt
+		c.told = true
+		c.end(unix.ECONNABORTED)
+		a.s.table.remove(c)
+		c.mu.Unlock()
+		a.answer(a.interrupted)
+		return
+	}
 	if a.abandoned { // the dup is gone
 		if !c.ended {
 			c.told = true

@@ -34,6 +34,9 @@ func (s *Server) connect(n *notification) {
 	}
 	switch name.family() {
 	case unix.AF_INET, unix.AF_INET6, unix.AF_UNSPEC:
+	case unix.AF_UNIX:
+		s.connectUnix(n, name)
+		return
 	default:
 		s.pass(n)
 		return
@@ -113,7 +116,7 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &connection{
 		cookie: cookie, domain: p.domain, target: orLoopback(target), cancel: cancel, done: make(chan struct{}),
-		own: !p.multipath && through.ConnectsOwn(p.domain, unix.SOCK_STREAM),
+		own: !p.multipath && through.ConnectsOwn(p.domain, unix.SOCK_STREAM) && (p.blocking || !through.Handshakes(p.domain)),
 	}
 	attempt := &attempt{s: s, n: *n, c: c, chains: through, socket: p, started: time.Now()}
 	if c.own {

@@ -19,7 +19,7 @@ type relaySocket struct {
 
 	forward    func(payload []byte) // what the program sends
 	superseded atomic.Bool          // another has taken its place
-	reading sync.WaitGroup
+	reading    sync.WaitGroup
 }
 
 // relayQueue is the size of its receive buffer that is asked for, in bytes.

@@ -12,8 +12,8 @@ import (
 // joinedTable finds joined sockets by the cookie of the program's, and collects
 // those whose program's socket is gone.
 type joinedTable struct {
-	count  atomic.Int64 // entries, to skip look-ups without taking mu
-	once   sync.Once    // starts collecting
+	count atomic.Int64 // entries, to skip look-ups without taking mu
+	once  sync.Once    // starts collecting
 
 	mu       sync.Mutex // guards what follows; a leaf lock
 	byCookie map[uint64]*joinedSocket

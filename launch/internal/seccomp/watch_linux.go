@@ -72,6 +72,12 @@ func (a *attempt) act(signalled, waiting, killed bool) (timedOut bool) {
 	case elapsed > a.s.ConnectTimeout && !a.follower:
 		a.timeOutLocked()
 		return true
+	case signalled && a.startedOver():
+		a.interruptLocked(restartSystemCall)
+		return false
+	case waiting && a.startedOver() && a.sendTimedOut(elapsed):
+		a.interruptLocked(unix.EINPROGRESS)
+		return false
 	case signalled && a.detachLocked():
 		a.answer(restartSystemCall)
 	case waiting && a.socket.blocking && a.sendTimedOut(elapsed) && a.detachLocked():
@@ -79,6 +85,17 @@ func (a *attempt) act(signalled, waiting, killed bool) (timedOut bool) {
 	}
 	again = true
 	return false
+}
+
+// startedOver reports whether an attempt ends with its call, because it cannot
+// go on without one.
+func (a *attempt) startedOver() bool { return a.c.own && !a.follower && a.spare >= 0 }
+
+// interruptLocked ends the attempt with its call. The program finds the socket
+// as it was before.
+func (a *attempt) interruptLocked(errno unix.Errno) {
+	a.interrupted = errno
+	a.abandonLocked()
 }
 
 // detachLocked makes the connect go on without its caller, as the kernel's
