@@ -2,27 +2,24 @@ package provider
 
 /*
 #include "upcalls.h"
-#include <stdlib.h>
 */
 import "C"
 
 import (
 	"runtime"
 	"runtime/cgo"
-	"unsafe"
 
 	"upcall.dev/spi"
 )
 
 // foreignTable returns the upcall table that a layer in C hands down: own, with
-// the layer's functions in the places of the bits. It lives as long as the
-// process, as the layer's functions must: nothing tells when the last call is
-// over.
+// the layer's functions in the places of the bits. These must be there as long as
+// the provider below may call them.
 func foreignTable(own spi.UpcallTable, handed *C.WSPUPCALLTABLE, bits uint32) spi.UpcallTable {
 	if bits == 0 {
 		return own
 	}
-	t := (*C.WSPUPCALLTABLE)(C.malloc(C.size_t(unsafe.Sizeof(*handed))))
+	t := new(C.WSPUPCALLTABLE) // which goes with what it is in
 	*t = *handed
 	replace := func(place int) bool { return bits&(1<<place) != 0 }
 	if replace(0) {
