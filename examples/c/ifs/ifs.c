@@ -10,7 +10,9 @@
  *
  *  - Overlapped operations are completed by the system. The layer passes
  *    OVERLAPPED structures down as they are, and does not see completions.
- *  - Whoever reads or writes the handle by itself passes the layer by.
+ *  - Whoever reads or writes the handle by itself passes the layer by, and so do
+ *    calls of extension functions: those of the provider below know the handle,
+ *    and the layer gives no others.
  *  - Functions that the layer does not change are the ones of the provider
  *    below: the table that WSPStartup returns is that provider's, with a few
  *    entries replaced.
@@ -25,8 +27,12 @@
 
 #include "next.h"
 
-/* The id that the installer, ../install, gives the layer. */
-static const GUID layer = {0x6f2b1c4e, 0x93d7, 0x4a0f, {0x8c, 0x15, 0x2e, 0x7a, 0xb0, 0x44, 0x91, 0x02}};
+/* The id that the installer, ../install, gives the layer; a copy of the layer
+ * that is to be in the same chain has another. */
+#ifndef LAYER_ID
+#define LAYER_ID {0x6f2b1c4e, 0x93d7, 0x4a0f, {0x8c, 0x15, 0x2e, 0x7a, 0xb0, 0x44, 0x91, 0x02}}
+#endif
+static const GUID layer = LAYER_ID;
 
 static CRITICAL_SECTION lock; /* guards the four below */
 static int startups;
@@ -226,7 +232,7 @@ __declspec(dllexport) int WSPAPI WSPStartup(WORD wVersionRequested, LPWSPDATA lp
 	int error = 0, i;
 
 	/* A provider takes any version that is not below its lowest one. */
-	if (LOBYTE(wVersionRequested) < 2 || wVersionRequested == MAKEWORD(2, 0))
+	if (LOBYTE(wVersionRequested) < 2 || (LOBYTE(wVersionRequested) == 2 && HIBYTE(wVersionRequested) < 2))
 		return WSAVERNOTSUPPORTED;
 	EnterCriticalSection(&lock);
 	upcalls = UpcallTable; /* the latest one counts */

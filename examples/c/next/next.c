@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A pointer to any function, by way of which the others are converted. */
+typedef void (*FUNCTION)(void);
+
 /*
  * The whole catalog, hidden entries and bare layers included, which
  * WSAEnumProtocols would not show. The caller frees it.
@@ -115,7 +118,7 @@ NEXT *NextStart(const WSAPROTOCOL_INFOW *chain, const GUID *layer, WSPUPCALLTABL
 		free(next);
 		return NULL;
 	}
-	startup = (LPWSPSTARTUP)(void *)GetProcAddress(next->dll, "WSPStartup");
+	startup = (LPWSPSTARTUP)(FUNCTION)GetProcAddress(next->dll, "WSPStartup");
 	/* The provider below gets the very upcalls that this layer got. */
 	*lpErrno = startup == NULL ? WSAEPROVIDERFAILEDINIT : startup(MAKEWORD(2, 2), &data, &next->below, upcalls, &next->table);
 	if (*lpErrno != 0) {

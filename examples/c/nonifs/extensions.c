@@ -11,10 +11,13 @@ static const GUID acceptex = WSAID_ACCEPTEX, getsockaddrs = WSAID_GETACCEPTEXSOC
 		  disconnectex = WSAID_DISCONNECTEX, transmitfile = WSAID_TRANSMITFILE, transmitpackets = WSAID_TRANSMITPACKETS,
 		  recvmsg_ = WSAID_WSARECVMSG, sendmsg_ = WSAID_WSASENDMSG, poll_ = WSAID_WSAPOLL;
 
+/* A pointer to any function, by way of which the others are converted. */
+typedef void (*FUNCTION)(void);
+
 /* The function of the provider below; NULL: the last error is set. */
-static void *Below(SOCK *sock, const GUID *id)
+static FUNCTION Below(SOCK *sock, const GUID *id)
 {
-	void *function = NULL;
+	FUNCTION function = NULL;
 	DWORD bytes;
 	int error = 0;
 
@@ -210,19 +213,19 @@ int Extension(SOCK *sock, const void *id, DWORD size, void *out, DWORD room, LPD
 {
 	const struct {
 		const GUID *id;
-		void *function;
+		FUNCTION function;
 	} own[] = {
-		{&acceptex, (void *)LayerAcceptEx},
-		{&connectex, (void *)LayerConnectEx},
-		{&disconnectex, (void *)LayerDisconnectEx},
-		{&transmitfile, (void *)LayerTransmitFile},
-		{&transmitpackets, (void *)LayerTransmitPackets},
-		{&recvmsg_, (void *)LayerRecvMsg},
-		{&sendmsg_, (void *)LayerSendMsg},
-		{&poll_, (void *)LayerPoll},
+		{&acceptex, (FUNCTION)LayerAcceptEx},
+		{&connectex, (FUNCTION)LayerConnectEx},
+		{&disconnectex, (FUNCTION)LayerDisconnectEx},
+		{&transmitfile, (FUNCTION)LayerTransmitFile},
+		{&transmitpackets, (FUNCTION)LayerTransmitPackets},
+		{&recvmsg_, (FUNCTION)LayerRecvMsg},
+		{&sendmsg_, (FUNCTION)LayerSendMsg},
+		{&poll_, (FUNCTION)LayerPoll},
 		{&getsockaddrs, NULL}, /* has no socket: the one below will do */
 	};
-	void *function;
+	FUNCTION function;
 	size_t i;
 
 	if (id == NULL || size < sizeof(GUID) || out == NULL || room < sizeof function || returned == NULL) {

@@ -99,12 +99,14 @@ static DWORD WINAPI Pump(LPVOID unused)
 	memset(&class, 0, sizeof class);
 	class.lpfnWndProc = WindowProc;
 	class.lpszClassName = name;
+	/* The class is this library's, whatever others call theirs. */
+	class.hInstance = module;
 	RegisterClassW(&class);
-	window = CreateWindowExW(0, name, name, 0, 0, 0, 0, 0, HWND_MESSAGE, NULL, NULL, NULL);
+	window = CreateWindowExW(0, name, name, 0, 0, 0, 0, 0, HWND_MESSAGE, NULL, module, NULL);
 	SetEvent(ready);
 	while (window != NULL && GetMessageW(&message, NULL, 0, 0) > 0)
 		DispatchMessageW(&message);
-	UnregisterClassW(name, NULL);
+	UnregisterClassW(name, module);
 	return 0;
 }
 

@@ -28,6 +28,7 @@ typedef struct SOCK {
 	BOOL closed; /* by the client */
 	NEXT *below;
 	SOCKET upper, lower;
+	BOOL overlapped; /* the client has asked for it; if not, its OVERLAPPEDs do not count */
 	BOOL port; /* the lower socket is associated with the layer's port */
 	HWND window; /* of WSPAsyncSelect, NULL without one */
 	UINT message;
@@ -54,6 +55,8 @@ extern WSPUPCALLTABLE upcalls;
 extern SOCK *socks;
 extern BOOL ending; /* the last WSPCleanup is at work */
 
+extern HINSTANCE module; /* this library */
+
 /* The provider below in a chain, started; NULL: *lpErrno. */
 NEXT *FindNext(LPWSAPROTOCOL_INFOW info, LPINT lpErrno);
 
@@ -63,7 +66,7 @@ SOCK *Acquire(SOCKET s, LPINT lpErrno);
 SOCK *AcquireLower(SOCKET lower);
 void Release(SOCK *sock);
 /* A handle for a lower socket, which is closed if there can be none. */
-SOCKET Register(NEXT *below, SOCKET lower, const SOCK *parent, LPINT lpErrno);
+SOCKET Register(NEXT *below, SOCKET lower, const SOCK *parent, BOOL overlapped, LPINT lpErrno);
 
 /* calls.c: the table's functions that are there. */
 void FillCalls(LPWSPPROC_TABLE table);

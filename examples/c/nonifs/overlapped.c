@@ -11,6 +11,9 @@
  *  - of any other by WPUCompleteOverlappedRequest, which signals the event of the
  *    OVERLAPPED and queues to the port of the handle, if there are such.
  *
+ * On a socket without WSA_FLAG_OVERLAPPED operations just wait, whatever they
+ * are given.
+ *
  * The client's OVERLAPPED has four fields that the two agree on: Internal is
  * WSS_OPERATION_IN_PROGRESS until the end, InternalHigh has the bytes, Offset
  * the flags, OffsetHigh the error.
@@ -279,7 +282,7 @@ static int WSPAPI LayerSend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sen
 
 	if (sock == NULL)
 		return SOCKET_ERROR;
-	if (overlapped == NULL) {
+	if (overlapped == NULL || !sock->overlapped) {
 		rc = sock->below->table.lpWSPSend(sock->lower, buffers, count, sent, flags, NULL, NULL, thread, lpErrno);
 		if (rc == 0 && sent != NULL)
 			InterlockedExchangeAdd64(&sock->sent, *sent);
@@ -302,7 +305,7 @@ static int WSPAPI LayerSendTo(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD s
 
 	if (sock == NULL)
 		return SOCKET_ERROR;
-	if (overlapped == NULL) {
+	if (overlapped == NULL || !sock->overlapped) {
 		rc = sock->below->table.lpWSPSendTo(sock->lower, buffers, count, sent, flags, to, tolen, NULL, NULL, thread, lpErrno);
 		if (rc == 0 && sent != NULL)
 			InterlockedExchangeAdd64(&sock->sent, *sent);
@@ -325,7 +328,7 @@ static int WSPAPI LayerRecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD rec
 
 	if (sock == NULL)
 		return SOCKET_ERROR;
-	if (overlapped == NULL) {
+	if (overlapped == NULL || !sock->overlapped) {
 		rc = sock->below->table.lpWSPRecv(sock->lower, buffers, count, received, flags, NULL, NULL, thread, lpErrno);
 		if (rc == 0 && received != NULL)
 			InterlockedExchangeAdd64(&sock->received, *received);
@@ -349,7 +352,7 @@ static int WSPAPI LayerRecvFrom(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD
 
 	if (sock == NULL)
 		return SOCKET_ERROR;
-	if (overlapped == NULL) {
+	if (overlapped == NULL || !sock->overlapped) {
 		rc = sock->below->table.lpWSPRecvFrom(sock->lower, buffers, count, received, flags, from, fromlen, NULL, NULL, thread, lpErrno);
 		if (rc == 0 && received != NULL)
 			InterlockedExchangeAdd64(&sock->received, *received);
@@ -377,7 +380,7 @@ static int WSPAPI LayerIoctl(SOCKET s, DWORD code, LPVOID in, DWORD insize, LPVO
 		Release(sock);
 		return rc;
 	}
-	if (overlapped == NULL) {
+	if (overlapped == NULL || !sock->overlapped) {
 		rc = sock->below->table.lpWSPIoctl(sock->lower, code, in, insize, out, outsize, returned, NULL, NULL, thread, lpErrno);
 		Release(sock);
 		return rc;

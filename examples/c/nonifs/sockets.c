@@ -10,13 +10,18 @@
  */
 #include "nonifs.h"
 
-/* The id that the installer, ../install, gives the layer. */
-static const GUID layer = {0xb3a80d51, 0x27e6, 0x4c79, {0x9d, 0x02, 0x51, 0xcf, 0x88, 0x13, 0x6e, 0x0a}};
+/* The id that the installer, ../install, gives the layer; a copy of the layer
+ * that is to be in the same chain has another. */
+#ifndef LAYER_ID
+#define LAYER_ID {0xb3a80d51, 0x27e6, 0x4c79, {0x9d, 0x02, 0x51, 0xcf, 0x88, 0x13, 0x6e, 0x0a}}
+#endif
+static const GUID layer = LAYER_ID;
 
 CRITICAL_SECTION lock;
 WSPUPCALLTABLE upcalls;
 SOCK *socks;
 BOOL ending;
+HINSTANCE module;
 
 static int startups;
 static NEXT *nexts;
@@ -94,7 +99,7 @@ void Release(SOCK *sock)
 	LeaveCriticalSection(&lock);
 }
 
-SOCKET Register(NEXT *below, SOCKET lower, const SOCK *parent, LPINT lpErrno)
+SOCKET Register(NEXT *below, SOCKET lower, const SOCK *parent, BOOL overlapped, LPINT lpErrno)
 {
 	SOCK *sock;
 	SOCKET upper;
@@ -111,6 +116,7 @@ SOCKET Register(NEXT *below, SOCKET lower, const SOCK *parent, LPINT lpErrno)
 	sock->refs = 1; /* the client's, until WSPCloseSocket */
 	sock->below = below;
 	sock->lower = lower;
+	sock->overlapped = overlapped;
 	if (parent != NULL) { /* an accepted socket has its listener's selection */
 		sock->window = parent->window;
 		sock->message = parent->message;
@@ -145,14 +151,17 @@ static SOCKET WSPAPI LayerSocket(int af, int type, int protocol, LPWSAPROTOCOL_I
 {
 	NEXT *n = FindNext(info, lpErrno);
 	WSAPROTOCOL_INFOW below;
+	BOOL overlapped;
 
 	if (n == NULL)
 		return INVALID_SOCKET;
+	/* What WSPDuplicateSocket has described may have had any flags. */
+	overlapped = (flags & WSA_FLAG_OVERLAPPED) || info->dwProviderReserved != 0;
 	below = n->below;
 	/* The mark of a socket that WSPDuplicateSocket has described goes through. */
 	below.dwProviderReserved = info->dwProviderReserved;
 	/* Overlapped in any case: it is how the layer does the client's operations. */
-	return Register(n, n->table.lpWSPSocket(af, type, protocol, &below, g, flags | WSA_FLAG_OVERLAPPED, lpErrno), NULL, lpErrno);
+	return Register(n, n->table.lpWSPSocket(af, type, protocol, &below, g, flags | WSA_FLAG_OVERLAPPED, lpErrno), NULL, overlapped, lpErrno);
 }
 
 static SOCKET WSPAPI LayerAccept(SOCKET s, struct sockaddr *addr, LPINT addrlen, LPCONDITIONPROC condition, DWORD_PTR data, LPINT lpErrno)
@@ -163,7 +172,7 @@ static SOCKET WSPAPI LayerAccept(SOCKET s, struct sockaddr *addr, LPINT addrlen,
 	if (sock == NULL)
 		return INVALID_SOCKET;
 	accepted = sock->below->table.lpWSPAccept(sock->lower, addr, addrlen, condition, data, lpErrno);
-	accepted = Register(sock->below, accepted, sock, lpErrno);
+	accepted = Register(sock->below, accepted, sock, sock->overlapped, lpErrno);
 	Release(sock);
 	return accepted;
 }
@@ -177,7 +186,7 @@ static SOCKET WSPAPI LayerJoinLeaf(SOCKET s, const struct sockaddr *name, int le
 		return INVALID_SOCKET;
 	leaf = sock->below->table.lpWSPJoinLeaf(sock->lower, name, length, caller, callee, sqos, gqos, flags, lpErrno);
 	/* The leaf of a non-rooted session is the socket itself. */
-	leaf = leaf == sock->lower ? s : Register(sock->below, leaf, sock, lpErrno);
+	leaf = leaf == sock->lower ? s : Register(sock->below, leaf, sock, sock->overlapped, lpErrno);
 	Release(sock);
 	return leaf;
 }
@@ -246,10 +255,19 @@ static void CloseAll(void)
 	}
 }
 
+static void StopNexts(void)
+{
+	NEXT *n;
+
+	while ((n = nexts) != NULL) {
+		nexts = n->next;
+		NextStop(n);
+	}
+}
+
 static int WSPAPI LayerCleanup(LPINT lpErrno)
 {
 	BOOL last;
-	NEXT *n;
 
 	EnterCriticalSection(&lock);
 	if (startups == 0) {
@@ -266,12 +284,20 @@ static int WSPAPI LayerCleanup(LPINT lpErrno)
 	CloseAll();
 	StopMessages();
 	StopWorker();
-	while ((n = nexts) != NULL) {
-		nexts = n->next;
-		NextStop(n);
-	}
+	StopNexts();
 	ending = FALSE;
 	return 0;
+}
+
+/* The providers below; each stays in the list until the last cleanup. */
+static NEXT *Nexts(void)
+{
+	NEXT *n;
+
+	EnterCriticalSection(&lock);
+	n = nexts;
+	LeaveCriticalSection(&lock);
+	return n;
 }
 
 static int WSPAPI LayerCancelBlockingCall(LPINT lpErrno)
@@ -280,24 +306,21 @@ static int WSPAPI LayerCancelBlockingCall(LPINT lpErrno)
 	int rc = SOCKET_ERROR;
 
 	*lpErrno = WSAEINVAL;
-	EnterCriticalSection(&lock);
-	n = nexts;
-	LeaveCriticalSection(&lock);
-	for (; n != NULL && rc == SOCKET_ERROR; n = n->next)
+	for (n = Nexts(); n != NULL && rc == SOCKET_ERROR; n = n->next)
 		rc = n->table.lpWSPCancelBlockingCall(lpErrno);
 	return rc;
 }
 
 static INT WSPAPI LayerAddressToString(LPSOCKADDR address, DWORD length, LPWSAPROTOCOL_INFOW info, LPWSTR text, LPDWORD size, LPINT lpErrno)
 {
-	NEXT *n = info != NULL ? FindNext(info, lpErrno) : nexts;
+	NEXT *n = info != NULL ? FindNext(info, lpErrno) : Nexts();
 
 	return n == NULL ? SOCKET_ERROR : n->table.lpWSPAddressToString(address, length, info != NULL ? &n->below : NULL, text, size, lpErrno);
 }
 
 static INT WSPAPI LayerStringToAddress(LPWSTR text, INT af, LPWSAPROTOCOL_INFOW info, LPSOCKADDR address, LPINT length, LPINT lpErrno)
 {
-	NEXT *n = info != NULL ? FindNext(info, lpErrno) : nexts;
+	NEXT *n = info != NULL ? FindNext(info, lpErrno) : Nexts();
 
 	return n == NULL ? SOCKET_ERROR : n->table.lpWSPStringToAddress(text, af, info != NULL ? &n->below : NULL, address, length, lpErrno);
 }
@@ -316,8 +339,11 @@ __declspec(dllexport) int WSPAPI WSPStartup(WORD wVersionRequested, LPWSPDATA lp
 	/* At once, so that whoever starts the chain learns whether it works. */
 	if (FindNext(lpProtocolInfo, &error) == NULL)
 		return error;
-	if (!StartWorker())
+	if (!StartWorker()) {
+		if (startups == 0)
+			StopNexts(); /* no WSPCleanup follows a start that has failed */
 		return WSAEPROVIDERFAILEDINIT;
+	}
 	FillCalls(lpProcTable);
 	FillOverlapped(lpProcTable);
 	lpProcTable->lpWSPAccept = LayerAccept;
@@ -342,10 +368,11 @@ __declspec(dllexport) int WSPAPI WSPStartup(WORD wVersionRequested, LPWSPDATA lp
 
 __declspec(dllexport) BOOL WINAPI DllMain(HINSTANCE dll, DWORD reason, LPVOID reserved)
 {
-	(void)dll;
 	(void)reserved;
-	if (reason == DLL_PROCESS_ATTACH)
+	if (reason == DLL_PROCESS_ATTACH) {
+		module = dll;
 		InitializeCriticalSection(&lock);
+	}
 	if (reason == DLL_PROCESS_DETACH)
 		DeleteCriticalSection(&lock);
 	return TRUE;
