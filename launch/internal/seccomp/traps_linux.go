@@ -14,9 +14,5 @@ type traps struct {
 }
 
 func trapsFor(c Config) traps {
-	t := traps{Report: c.Verbose != nil, Streams: c.Chains.Streams(), Datagrams: c.Chains.Datagrams()}
-	if t.Datagrams == chains.Joined {
-		t.Datagrams = chains.Untouched // those chains do not carry them yet
-	}
-	return t
+	return traps{Report: c.Verbose != nil, Streams: c.Chains.Streams(), Datagrams: c.Chains.Datagrams()}
 }
