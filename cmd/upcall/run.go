@@ -30,6 +30,7 @@ Examples:
   upcall run --through trace -- curl -s http://127.0.0.1:8000/
   upcall run --through trace:format=json,file=calls.json -- git clone http://127.0.0.1:8000/x.git
   upcall run --through trace --through shape:rate=1MB,delay=50ms -- ./program
+  upcall run --isolate --through socks:proxy=127.0.0.1:1080 -- ./program
   upcall run --profile work -- firefox
   upcall run -- ./program            what the profiles or else the catalog have for it
 

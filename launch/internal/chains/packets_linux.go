@@ -11,12 +11,12 @@ import (
 // ListenPacket opens a datagram socket of the chain for a domain of Linux, bound
 // to any address and a port of the provider's choice.
 func (c *Chains) ListenPacket(ctx context.Context, domain int) (*wsnet.PacketConn, error) {
-	network, any := "udp4", "0.0.0.0:0"
+	network, address := "udp4", "0.0.0.0:0"
 	if domain == unix.AF_INET6 {
-		network, any = "udp6", "[::]:0"
+		network, address = "udp6", "[::]:0"
 	}
 	lc := wsnet.ListenConfig{Stack: c.stack}
-	conn, err := lc.ListenPacket(ctx, network, any)
+	conn, err := lc.ListenPacket(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

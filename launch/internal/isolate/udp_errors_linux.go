@@ -24,7 +24,7 @@ func wantErrors(conn *wsnet.PacketConn, domain int) {
 
 // reportErrors tells the program the errors that the kernel has kept. It reports
 // whether there were any.
-func (s *Server) reportErrors(f *flow, conn *wsnet.PacketConn) (any bool) {
+func (s *Server) reportErrors(f *flow, conn *wsnet.PacketConn) (some bool) {
 	_ = conn.Control(func(socket spi.Socket) {
 		control := make([]byte, 512)
 		for range maxPeers {
@@ -32,13 +32,13 @@ func (s *Server) reportErrors(f *flow, conn *wsnet.PacketConn) (any bool) {
 			if err != nil {
 				return
 			}
-			any = true
+			some = true
 			if errno := keptError(control[:n]); errno != 0 {
 				s.unreachable(f, addrPortOf(name), errno)
 			}
 		}
 	})
-	return any
+	return some
 }
 
 // keptError returns the errno of a struct sock_extended_err.

@@ -287,7 +287,7 @@ func (s *Server) answer(f *flow, from netip.AddrPort, payload []byte) {
 		Checksum: header.PseudoHeaderChecksum(header.UDPProtocolNumber, source, destination, uint16(length)),
 	})
 	network := datagramHeader(source, destination, length)
-	protocol := tcpip.NetworkProtocolNumber(header.IPv4ProtocolNumber)
+	protocol := header.IPv4ProtocolNumber
 	if source.Len() != header.IPv4AddressSize {
 		protocol = header.IPv6ProtocolNumber
 	}
