@@ -138,6 +138,7 @@ void *upcall_object_symbol(void *module, const char *name)
 {
 	void *symbol = 0;
 
+	ALIVE(0); /* another thread may have had the lock at the fork */
 	pthread_mutex_lock(&lock);
 	if (!find(module)) {
 		upcall_thread.error = INVALID_HANDLE;
@@ -154,6 +155,7 @@ int upcall_object_close(void *module)
 {
 	struct upcall_object *o;
 
+	ALIVE(0);
 	pthread_mutex_lock(&lock);
 	o = find(module);
 	if (!o) {

@@ -40,23 +40,10 @@ static BOOL has_thread;
 
 static sem_t arrived;
 
-static void on_signal(int number, siginfo_t *info, void *context)
+/* Whether the program has a handler of its own for the signal. */
+static BOOL has_own(const struct caught *s)
 {
-	int saved = errno;
-
-	for (size_t i = 0; i < ARRAYSIZE(signals); i++) {
-		struct caught *s = &signals[i];
-
-		if (s->number != number)
-			continue;
-		if (s->before.sa_flags & SA_SIGINFO)
-			s->before.sa_sigaction(number, info, context);
-		else if (s->before.sa_handler != SIG_DFL && s->before.sa_handler != SIG_IGN)
-			s->before.sa_handler(number);
-		__atomic_fetch_add(&s->pending, 1, __ATOMIC_SEQ_CST);
-		sem_post(&arrived);
-	}
-	errno = saved;
+	return s->before.sa_flags & SA_SIGINFO || (s->before.sa_handler != SIG_DFL && s->before.sa_handler != SIG_IGN);
 }
 
 /* What the signal does in a program that has no handler. */
@@ -72,6 +59,29 @@ static void by_default(int number)
 	kill(getpid(), number);
 }
 
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+	int saved = errno;
+	BOOL own;
+
+	for (size_t i = 0; i < ARRAYSIZE(signals); i++) {
+		struct caught *s = &signals[i];
+
+		if (s->number != number)
+			continue;
+		own = has_own(s);
+		if (s->before.sa_flags & SA_SIGINFO)
+			s->before.sa_sigaction(number, info, context);
+		else if (own)
+			s->before.sa_handler(number);
+		if (upcall_forked && !own && !(ignoring && s->event == CTRL_C_EVENT))
+			by_default(number); /* a child has no thread that asks the handlers */
+		__atomic_fetch_add(&s->pending, 1, __ATOMIC_SEQ_CST);
+		sem_post(&arrived);
+	}
+	errno = saved;
+}
+
 static void tell(struct caught *s)
 {
 	PHANDLER_ROUTINE *copy;
@@ -83,7 +93,7 @@ static void tell(struct caught *s)
 	copy = malloc((n + 1) * sizeof *copy);
 	if (copy)
 		memcpy(copy, handlers, n * sizeof *copy);
-	own = s->before.sa_flags & SA_SIGINFO || (s->before.sa_handler != SIG_DFL && s->before.sa_handler != SIG_IGN);
+	own = has_own(s);
 	handled = ignoring && s->event == CTRL_C_EVENT;
 	pthread_mutex_unlock(&lock);
 	while (copy && !handled && n)
@@ -197,6 +207,7 @@ BOOL WINAPI SetConsoleCtrlHandler(PHANDLER_ROUTINE handler, BOOL adding)
 {
 	DWORD e;
 
+	ALIVE(FALSE);
 	pthread_mutex_lock(&lock);
 	if (!handler) {
 		ignoring = adding;

@@ -189,6 +189,7 @@ DWORD WINAPI ResumeThread(HANDLE thread)
 	struct suspended **p, *found;
 	DWORD exit_code;
 
+	ALIVE((DWORD)-1);
 	pthread_mutex_lock(&suspending);
 	for (p = &suspended; *p && (*p)->handle != thread; p = &(*p)->next)
 		;

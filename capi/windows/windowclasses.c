@@ -7,7 +7,9 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the list and the counts */
 static struct window_class *classes;
-static ATOM latest = 0xC000; /* atoms of registered classes are above it */
+static ATOM latest; /* the atom given last, from FIRST_ATOM on */
+
+enum { FIRST_ATOM = 0xC001, LAST_ATOM = 0xFFFF };
 
 char *narrow_string(LPCWSTR s)
 {
@@ -51,13 +53,30 @@ static struct window_class **find(LPCSTR name, HINSTANCE instance, BOOL exactly)
 	return exactly ? NULL : other;
 }
 
+/* An atom that no class has, as late as possible after its last use; 0 if there is none. The caller holds lock. */
+static ATOM free_atom(void)
+{
+	for (int tries = FIRST_ATOM; tries <= LAST_ATOM; tries++) {
+		latest = latest < FIRST_ATOM || latest == LAST_ATOM ? FIRST_ATOM : latest + 1;
+		if (!find((LPCSTR)(ULONG_PTR)latest, NULL, FALSE))
+			return latest;
+	}
+	return 0;
+}
+
 /* Takes name, which is malloc's. */
 static ATOM add(char *name, const struct window_class *model)
 {
 	struct window_class *c;
+	DWORD e = 0;
+	ATOM atom;
 
 	if (!name)
 		FAIL_IF(ERROR_NOT_ENOUGH_MEMORY, 0);
+	if (upcall_forked) {
+		free(name);
+		ALIVE(0);
+	}
 	c = malloc(sizeof *c);
 	if (!c) {
 		free(name);
@@ -67,19 +86,21 @@ static ATOM add(char *name, const struct window_class *model)
 	c->name = name;
 	c->instance = of(model->instance);
 	pthread_mutex_lock(&lock);
-	if (find(name, model->instance, TRUE) || latest == 0xFFFF) {
-		DWORD e = latest == 0xFFFF ? ERROR_NOT_ENOUGH_MEMORY : ERROR_CLASS_ALREADY_EXISTS;
-
-		pthread_mutex_unlock(&lock);
+	if (find(name, model->instance, TRUE))
+		e = ERROR_CLASS_ALREADY_EXISTS;
+	else if (!(c->atom = atom = free_atom()))
+		e = ERROR_NOT_ENOUGH_MEMORY;
+	else {
+		c->next = classes;
+		classes = c;
+	}
+	pthread_mutex_unlock(&lock);
+	if (e) {
 		free(name);
 		free(c);
 		FAIL_IF(e, 0);
 	}
-	c->atom = ++latest;
-	c->next = classes;
-	classes = c;
-	pthread_mutex_unlock(&lock);
-	return c->atom;
+	return atom;
 }
 
 static BOOL valid(const void *name, WNDPROC procedure, int class_extra, int extra)
@@ -118,6 +139,7 @@ BOOL WINAPI UnregisterClassA(LPCSTR name, HINSTANCE instance)
 	struct window_class **c, *found = NULL;
 	DWORD e = 0;
 
+	ALIVE(FALSE);
 	FAIL_IF(name ? 0 : ERROR_CLASS_DOES_NOT_EXIST, FALSE);
 	pthread_mutex_lock(&lock);
 	c = find(name, instance, TRUE);

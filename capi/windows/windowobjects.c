@@ -43,6 +43,7 @@ static WNDPROC procedure_of(HWND h, DWORD *thread)
 	WNDPROC p = NULL;
 	struct window *w;
 
+	ALIVE(NULL); /* another thread may have had the lock at the fork */
 	pthread_mutex_lock(&lock);
 	w = *place(h);
 	if (w) {
@@ -74,6 +75,8 @@ static HWND next_of(HWND parent)
 	DWORD thread = GetCurrentThreadId();
 	HWND found = NULL;
 
+	if (upcall_forked)
+		return NULL;
 	pthread_mutex_lock(&lock);
 	for (int i = 0; i < BUCKETS && !found; i++)
 		for (struct window *w = buckets[i]; w; w = w->next)
@@ -284,6 +287,7 @@ LRESULT WINAPI SendMessageA(HWND h, UINT message, WPARAM wparam, LPARAM lparam)
 	DWORD thread;
 	WNDPROC p = procedure_of(h, &thread);
 
+	ALIVE(0);
 	FAIL_IF(p ? 0 : ERROR_INVALID_WINDOW_HANDLE, 0);
 	FAIL_IF(thread == GetCurrentThreadId() ? 0 : ERROR_NOT_SUPPORTED, 0);
 	return p(h, message, wparam, lparam);
@@ -316,6 +320,7 @@ static LONG_PTR word(HWND h, int index, const LONG_PTR *value)
 	struct window *w;
 	DWORD e = 0;
 
+	ALIVE(0);
 	pthread_mutex_lock(&lock);
 	w = *place(h);
 	if (!w) {

@@ -76,3 +76,5 @@ func TestWithSanitizers(t *testing.T) {
 		}
 	}
 }
+
+func TestFork(t *testing.T) { run(t, "fork.c").OK(t) }

@@ -59,6 +59,8 @@ static DWORD close_helper(enum kind kind, HANDLE handle)
 {
 	struct helper **at, *h = 0;
 
+	if (upcall_forked)
+		return WSANOTINITIALISED;
 	pthread_mutex_lock(&lock);
 	at = find(kind, handle);
 	if (at) {
