@@ -1,10 +1,13 @@
 package launch
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -35,7 +38,7 @@ func echoDatagrams(t testing.TB, host string) netip.AddrPort {
 	return c.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
-// tracedSends fails unless the trace has that many calls with an address.
+// tracedCalls fails unless the trace has that many calls with an address.
 func tracedCalls(t *testing.T, trace, call, address string, atLeast int) {
 	t.Helper()
 	text, _ := os.ReadFile(trace)
@@ -83,7 +86,7 @@ c = socket.socket(family, socket.SOCK_DGRAM)
 c.settimeout(10)
 c.bind((host, 0))
 print(c.getsockname()[0])
-c.connect(s.getsockname() if False else (host, port))
+c.connect((host, port))
 print(c.getsockname()[0])
 c.send(b"seven")
 print(c.recvfrom(100))
@@ -117,13 +120,101 @@ func TestDatagramCorners(t *testing.T) {
 		}
 		_, port := splitAddress(t, c.LocalAddr().String())
 		c.Close()
-		args := []string{"testdata/datagrams.py", host, port}
-		want := direct(t, python, args...)
-		if want.code != 0 {
-			t.Fatal(want.out)
-		}
-		eachChain(t, func(t *testing.T, o Options, trace string) {
+		eachChain(t, func(t *testing.T, o Options, _ string) {
+			refusals := "refusals"
+			if strings.Contains(t.Name(), "shape") {
+				refusals = "none"
+			}
+			args := []string{"testdata/datagrams.py", host, port, refusals}
+			want := direct(t, python, args...)
+			if want.code != 0 {
+				t.Fatal(want.out)
+			}
 			like(t, run(t, o, python, args...), want)
 		})
 	}
+}
+
+// Programs that send datagrams say the same as without upcall.
+func TestDatagramPrograms(t *testing.T) {
+	at := echoDatagrams(t, "127.0.0.1")
+	_, port := splitAddress(t, at.String())
+	for _, p := range []struct {
+		name, program string
+		args          []string
+	}{
+		{"node", "node", []string{"-e", nodeDatagrams, port}},
+		{"static Go program", "datagrams", []string{at.String()}},
+		{"dig, refused", "dig", []string{"+tries=1", "+time=5", "+short", "@127.0.0.1", "-p", "9", "upcall.example"}},
+	} {
+		t.Run(p.name, func(t *testing.T) {
+			program := p.program
+			if program == "datagrams" {
+				program = goDatagrams(t)
+			} else {
+				program = need(t, program)
+			}
+			want := direct(t, program, p.args...)
+			eachChain(t, func(t *testing.T, o Options, _ string) {
+				if p.program == "dig" && strings.Contains(t.Name(), "shape") {
+					t.Skip("shape does not tell of refusals")
+				}
+				like(t, run(t, o, program, p.args...), want)
+			})
+		})
+	}
+}
+
+const nodeDatagrams = `
+const port = Number(process.argv[1]), got = [];
+const s = require("dgram").createSocket("udp4");
+s.on("message", (m, from) => {
+    got.push(m + " " + from.address + " " + (from.port === port) + " " + from.family);
+    if (got.length === 5) { got.sort().forEach(l => console.log(l)); s.close(); }
+});
+for (let i = 0; i < 5; i++) s.send("datagram " + i, port, "127.0.0.1");
+`
+
+func goDatagrams(t *testing.T) string {
+	need(t, "go")
+	return build(t, "datagrams", func(into string) *exec.Cmd {
+		cmd := exec.Command("go", "build", "-o", into, "./testdata/datagrams")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		return cmd
+	})
+}
+
+// A load in both directions, counted by iperf3.
+func TestDatagramLoad(t *testing.T) {
+	iperf := need(t, "iperf3")
+	eachChain(t, func(t *testing.T, o Options, _ string) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port := splitAddress(t, l.Addr().String())
+		l.Close()
+		server := exec.Command(iperf, "-s", "-1", "-p", port, "--forceflush")
+		out, err := server.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Start(); err != nil {
+			t.Fatal(err)
+		}
+		buffer := make([]byte, 256)
+		out.Read(buffer) // it listens
+		go io.Copy(io.Discard, out)
+		defer server.Wait()
+		defer server.Process.Kill()
+		got := run(t, o, iperf, "-c", "127.0.0.1", "-p", port, "-u", "-b", "5M", "-n", "500K", "-J")
+		var report struct {
+			End struct {
+				Sum struct{ Packets, Lost_packets int }
+			}
+		}
+		if err := json.Unmarshal([]byte(got.out), &report); err != nil || got.code != 0 || report.End.Sum.Packets == 0 || report.End.Sum.Lost_packets > report.End.Sum.Packets/2 {
+			t.Errorf("exit code %d, %v: %+v %s", got.code, err, report, got.out)
+		}
+	})
 }
