@@ -1,6 +1,7 @@
 #include "callbacks.h"
 
 #include "_cgo_export.h"
+#include "modules.h"
 #include "thread.h"
 
 void CALLBACK upcall_completion(DWORD error, DWORD transferred, LPWSAOVERLAPPED ov, DWORD flags)
@@ -52,8 +53,10 @@ int32_t upcall_provider_run_condition(uintptr_t condition, uintptr_t caller, uin
 	return answer;
 }
 
-void upcall_provider_run_apc(uintptr_t apc, uintptr_t context)
+void upcall_provider_run_apc(uintptr_t apc, uint64_t loading, uintptr_t context)
 {
+	if (upcall_object_loading(apc) != loading)
+		return; /* its provider has been unloaded since */
 	RUN(((LPWSAUSERAPC)apc)(context));
 }
 

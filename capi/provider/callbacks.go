@@ -74,12 +74,15 @@ func routineOf(function uintptr) spi.CompletionRoutine {
 
 var ownRoutine = uintptr(C.upcall_completion_address())
 
-// apcOf returns C's APC as one of Go's.
-func apcOf(function uintptr) spi.UserAPC {
+// apcOf returns C's APC as one of Go's. It does nothing once the shared object
+// that the function is in, whose loading is given, has been unloaded.
+func apcOf(function uintptr, loading uint64) spi.UserAPC {
 	if function == 0 {
 		return nil
 	}
-	return func(context uintptr) { C.upcall_provider_run_apc(C.uintptr_t(function), C.uintptr_t(context)) }
+	return func(context uintptr) {
+		C.upcall_provider_run_apc(C.uintptr_t(function), C.uint64_t(loading), C.uintptr_t(context))
+	}
 }
 
 // queued is an APC of Go's that a foreign WPUQueueApc has queued.

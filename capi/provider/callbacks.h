@@ -23,7 +23,7 @@ uintptr_t upcall_completion_address(void);
 
 void upcall_provider_run_completion(uintptr_t routine, uint32_t error, uint32_t transferred, uintptr_t ov, uint32_t flags);
 int32_t upcall_provider_run_condition(uintptr_t condition, uintptr_t caller, uint32_t callerlen, uintptr_t caller_data, uintptr_t sqos, uintptr_t gqos, uintptr_t callee, uint32_t calleelen, uintptr_t callee_data, uintptr_t g, uintptr_t data);
-void upcall_provider_run_apc(uintptr_t apc, uintptr_t context);
+void upcall_provider_run_apc(uintptr_t apc, uint64_t loading, uintptr_t context);
 int32_t upcall_provider_run_blocking(uintptr_t callback, uintptr_t context);
 
 #endif

@@ -21,6 +21,8 @@ _Atomic(struct upcall_object *) upcall_objects;
  * DllMain may load a library. */
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
+static uint64_t loadings; /* so far */
+
 struct extent {
 	ElfW(Addr) base;
 	uintptr_t start, end;
@@ -94,6 +96,7 @@ static struct upcall_object *add(void *handle, const char *path)
 	o->end = x.end;
 	o->opened = 1;
 	o->main = (int (*)(void *, uint32_t, void *))own_symbol(handle, "DllMain");
+	atomic_store(&o->loading, ++loadings);
 	atomic_store_explicit(&o->start, x.start, memory_order_release);
 	return o;
 }
@@ -171,6 +174,17 @@ int upcall_object_close(void *module)
 	dlclose(module);
 	pthread_mutex_unlock(&lock);
 	return 1;
+}
+
+uint64_t upcall_object_loading(uintptr_t code)
+{
+	for (struct upcall_object *o = atomic_load(&upcall_objects); o; o = o->next) {
+		uintptr_t begin = atomic_load_explicit(&o->start, memory_order_acquire);
+
+		if (begin && code >= begin && code < o->end)
+			return atomic_load(&o->loading);
+	}
+	return 0;
 }
 
 void *upcall_provider_open(const char *path)

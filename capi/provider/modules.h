@@ -14,6 +14,7 @@ struct upcall_object {
 	 * rest. */
 	_Atomic uintptr_t start;
 	uintptr_t end;
+	_Atomic uint64_t loading; /* no two have had the same */
 	char path[1024];
 	void *handle;
 	unsigned opened;
@@ -30,5 +31,8 @@ extern _Atomic(struct upcall_object *) upcall_objects;
 void *upcall_object_open(const char *path, char *why, unsigned size);
 void *upcall_object_symbol(void *module, const char *name);
 int upcall_object_close(void *module);
+
+/* The loading of the shared object that code is in, 0 if it is in none of them. Calls nobody. */
+uint64_t upcall_object_loading(uintptr_t code);
 
 #endif

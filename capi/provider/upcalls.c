@@ -6,6 +6,7 @@
 #include "_cgo_export.h"
 #include "callbacks.h"
 #include "events.h"
+#include "modules.h"
 #include "thread.h"
 
 /*
@@ -164,7 +165,7 @@ static int WSPAPI query_socket_handle_context(SOCKET s, PDWORD_PTR context, LPIN
 static int WSPAPI queue_apc(LPWSATHREADID thread, LPWSAUSERAPC apc, DWORD_PTR context, LPINT error)
 {
 	IN_PROCESS(error, SOCKET_ERROR);
-	ANSWER(goWPUQueueApc(thread, (uintptr_t)apc, context), error, SOCKET_ERROR, 0);
+	ANSWER(goWPUQueueApc(thread, (uintptr_t)apc, upcall_object_loading((uintptr_t)apc), context), error, SOCKET_ERROR, 0);
 }
 
 static BOOL WSPAPI reset_event(WSAEVENT ev, LPINT error)

@@ -126,9 +126,9 @@ func goWPUQuerySocketHandleContext(s uint64) (context uintptr, e int32) {
 }
 
 //export goWPUQueueApc
-func goWPUQueueApc(thread unsafe.Pointer, apc, context uintptr) (e int32) {
+func goWPUQueueApc(thread unsafe.Pointer, apc uintptr, loading uint64, context uintptr) (e int32) {
 	defer recovered("WPUQueueApc", &e)
-	return int32(up().WPUQueueApc((*spi.ThreadID)(thread), apcOf(apc), context))
+	return int32(up().WPUQueueApc((*spi.ThreadID)(thread), apcOf(apc, loading), context))
 }
 
 //export goWPUResetEvent
