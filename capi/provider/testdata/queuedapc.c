@@ -1,6 +1,8 @@
 /* A layer in C has queued an APC when the last WSACleanup unloads it. */
 #include "check.h"
 
+#include <ws2spi.h>
+
 static void CALLBACK routine(DWORD error, DWORD bytes, LPWSAOVERLAPPED overlapped, DWORD flags)
 {
 }
