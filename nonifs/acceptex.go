@@ -25,7 +25,12 @@ type acceptEx struct {
 
 // acceptEx is AcceptEx. The connection takes the first place in the backlog, so
 // accepting calls that wait are served in their order.
-func (b *Base) acceptEx(listen, accept spi.Socket, out []byte, receiveLen, localLen, remoteLen uint32, received *uint32, ov *spi.Overlapped) spi.Errno {
+//
+// What succeeds is always pending for the caller, also when a connection was
+// there, as it is in the system that the function comes from: programs that
+// post an AcceptEx from where they hold their locks expect its packet, and no
+// more than that.
+func (b *Base) acceptEx(listen, accept spi.Socket, out []byte, receiveLen, localLen, remoteLen uint32, _ *uint32, ov *spi.Overlapped) spi.Errno {
 	h, errno := b.handles.Lookup(listen)
 	if errno != 0 {
 		return errno
@@ -81,8 +86,11 @@ func (b *Base) acceptEx(listen, accept spi.Socket, out []byte, receiveLen, local
 		return b.refused(o, errno)
 	case !there || x.proceed(o):
 		return spi.WSA_IO_PENDING
+	case o.errno != 0:
+		return b.doneAtOnce(o, nil)
 	}
-	return b.doneAtOnce(o, received)
+	o.finish()
+	return spi.WSA_IO_PENDING
 }
 
 // doneAtOnce ends an operation whose handle was begun, but which did not wait.

@@ -30,7 +30,9 @@ var (
 // address, each in a room whose length is given and is at least 16 bytes more
 // than the address family's longest; [GetAcceptExSockaddrsFunc] reads them. ov
 // must not be nil. The accepted socket takes the listening one's properties by
-// SO_UPDATE_ACCEPT_CONTEXT. WSA_IO_PENDING, WSAEINVAL, WSAEFAULT (out or a room
+// SO_UPDATE_ACCEPT_CONTEXT. A provider answers WSA_IO_PENDING and indicates the
+// completion also when a connection is there: there are programs that rely on
+// it (libevent 2.1 locks itself up otherwise). WSA_IO_PENDING, WSAEINVAL, WSAEFAULT (out or a room
 // is too small), WSAECONNRESET. Source: mswsock/nf-mswsock-acceptex.
 type AcceptExFunc func(listen, accept Socket, out []byte, receiveLen, localLen, remoteLen uint32, received *uint32, ov *Overlapped) Errno
 

@@ -45,7 +45,8 @@ func (p *provider) extension(name string, function func() spi.Errno) (e spi.Errn
 
 // AcceptEx accepts a connection of listen into accept, a socket that is neither
 // bound nor connected, and receives the first receiveLen bytes into out; see
-// [spi.AcceptExFunc]. It is always overlapped: WSA_IO_PENDING as a rule.
+// [spi.AcceptExFunc]. It is always overlapped: WSA_IO_PENDING, also when a
+// connection is there, of the providers and layers in this module.
 // WSAEFAULT (no ov). Source: mswsock/nf-mswsock-acceptex.
 func (t *Thread) AcceptEx(listen, accept spi.Socket, out []byte, receiveLen, localLen, remoteLen uint32, received *uint32, ov *spi.Overlapped) error {
 	f, sock, e := extension[spi.AcceptExFunc](t, listen, spi.WSAID_ACCEPTEX)

@@ -30,8 +30,8 @@ const addressSlack = 16
 // longestAddress is the longest address of the socket's family.
 func (s *socket) longestAddress() uint32 { return uint32(s.p.entries[s.kind].MaxSockAddr) }
 
-// acceptEx is AcceptEx.
-func (p *provider) acceptEx(listen, accept spi.Socket, out []byte, receiveLen, localLen, remoteLen uint32, received *uint32, ov *spi.Overlapped) spi.Errno {
+// acceptEx is AcceptEx. WSA_IO_PENDING also when a connection is there.
+func (p *provider) acceptEx(listen, accept spi.Socket, out []byte, receiveLen, localLen, remoteLen uint32, _ *uint32, ov *spi.Overlapped) spi.Errno {
 	d, e := p.acquire(listen)
 	if e != 0 {
 		return e
@@ -63,7 +63,7 @@ func (p *provider) acceptEx(listen, accept spi.Socket, out []byte, receiveLen, l
 		return e
 	}
 	op.job = j
-	e = o.start(&o.receives, op, received, nil)
+	e = o.start(&o.receives, op, nil, nil)
 	d.reenable(spi.FD_ACCEPT, e)
 	return e
 }

@@ -117,6 +117,31 @@ func TestAcceptExReceives(t *testing.T) {
 	})
 }
 
+// An AcceptEx is pending for its caller, and indicated once, also when there is
+// a connection already and the client wants no packets of what is done at once.
+func TestAcceptExIsPendingWithAConnectionThere(t *testing.T) {
+	eachIndicated(t, streams, func(t *testing.T, th *ws2.Thread, f family, by indication) {
+		for _, skip := range []bool{false, true} {
+			l, name := listen(t, th, f)
+			ov := by.begin(t, th, l)
+			if skip {
+				ok(t, th.DLL().SetFileCompletionNotificationModes(l, ws2.FILE_SKIP_COMPLETION_PORT_ON_SUCCESS))
+			}
+			c, s := client(t, th, f, name), stream(t, th, f)
+			ready(t, th, l, 'r')
+			startAcceptEx(t, th, l, s, 0, ov)
+			if n, err := by.end(t, th, l, ov); n != 0 || err != nil {
+				t.Fatalf("%d, %v", n, err)
+			}
+			if by.name == byPort.name && by.told(t, th, ov) {
+				t.Error("indicated twice")
+			}
+			send(t, th, c, "there")
+			receive(t, th, s, "there")
+		}
+	})
+}
+
 // Connections are taken in the order of the calls, many at once.
 func TestAcceptExMany(t *testing.T) {
 	eachIndicated(t, internet, func(t *testing.T, th *ws2.Thread, f family, by indication) {

@@ -151,6 +151,10 @@ func (d *descriptor) receiveOverlapped(r *receiving, received, flags *uint32, ov
 
 // start tries the operation at once, unless others wait before it, and puts it
 // in its queue when it has to wait: WSA_IO_PENDING. It unlocks o.mu.
+//
+// An AcceptEx that succeeds is always pending for its caller, as it is in the
+// system that the function comes from: programs that post one from where they
+// hold their locks expect its packet, and no more than that.
 func (o *operations) start(q *queue, op *operation, transferred, flags *uint32) spi.Errno {
 	out, e := uint32(0), spi.WSAEWOULDBLOCK
 	if q.empty() {
@@ -169,6 +173,12 @@ func (o *operations) start(q *queue, op *operation, transferred, flags *uint32) 
 		op.job.(*acceptJob).follow(op)
 		o.mu.Unlock()
 		return spi.WSA_IO_PENDING
+	case 0:
+		if _, accepts := op.job.(*acceptJob); accepts {
+			o.finish(op, 0, out, true)
+			o.mu.Unlock()
+			return spi.WSA_IO_PENDING
+		}
 	}
 	if transferred != nil && (e == 0 || e == spi.WSAEMSGSIZE) {
 		*transferred = uint32(op.n)
