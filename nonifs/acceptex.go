@@ -27,9 +27,8 @@ type acceptEx struct {
 // accepting calls that wait are served in their order.
 //
 // What succeeds is always pending for the caller, also when a connection was
-// there, as it is in the system that the function comes from: programs that
-// post an AcceptEx from where they hold their locks expect its packet, and no
-// more than that.
+// there: programs post an AcceptEx where they hold locks that their handling of
+// a connection takes, and expect the indication only.
 func (b *Base) acceptEx(listen, accept spi.Socket, out []byte, receiveLen, localLen, remoteLen uint32, _ *uint32, ov *spi.Overlapped) spi.Errno {
 	h, errno := b.handles.Lookup(listen)
 	if errno != 0 {

@@ -152,9 +152,9 @@ func (d *descriptor) receiveOverlapped(r *receiving, received, flags *uint32, ov
 // start tries the operation at once, unless others wait before it, and puts it
 // in its queue when it has to wait: WSA_IO_PENDING. It unlocks o.mu.
 //
-// An AcceptEx that succeeds is always pending for its caller, as it is in the
-// system that the function comes from: programs that post one from where they
-// hold their locks expect its packet, and no more than that.
+// An AcceptEx that succeeds is always pending for its caller: programs post it
+// where they hold locks that their handling of a connection takes, and expect
+// the indication only.
 func (o *operations) start(q *queue, op *operation, transferred, flags *uint32) spi.Errno {
 	out, e := uint32(0), spi.WSAEWOULDBLOCK
 	if q.empty() {
