@@ -26,32 +26,52 @@ func libevent(t *testing.T, name string, files ...string) string {
 
 // A web server over select, for clients that are not Upcall's.
 func TestLibeventServer(t *testing.T) {
+	serve(t, 1, []string{"WSPListen", "WSPAccept", "WSPSelect", "WSPSend", "WSPRecv"})
+}
+
+// The same over a completion port, whose packets four threads take, with
+// connections by AcceptEx.
+func TestLibeventServerOverPort(t *testing.T) {
+	serve(t, 5, []string{"WSPListen", "AcceptEx", "WSPSend", "WSPRecv"}, "-i")
+}
+
+// serve runs the web server of libevent's benchmarks, and clients, as often as
+// rounds says.
+func serve(t *testing.T, rounds int, calls []string, flags ...string) {
+	t.Helper()
 	server := libevent(t, "bench_http", "test/bench_http.c")
-	const size = 300_000
-	want := make([]byte, size)
+	want := make([]byte, 300_000)
 	for i := range want {
 		want[i] = byte(i)
 	}
-	over(t, []string{"WSPListen", "WSPAccept", "WSPSelect", "WSPSend", "WSPRecv"}, func(t *testing.T, chain string) {
+	over(t, calls, func(t *testing.T, chain string) {
 		port := freePort(t)
-		p := start(t, chain, server, "-p", port, "-l", fmt.Sprint(size))
+		p := start(t, chain, server, append([]string{"-p", port, "-l", fmt.Sprint(len(want))}, flags...)...)
 		p.listens(t, port)
-		client := http.Client{Timeout: runTime / 2}
-		defer client.CloseIdleConnections()
-		errs := make(chan error)
-		const clients = 20
-		for i := range clients {
-			go func() {
-				errs <- fetchWhole(&client, fmt.Sprintf("http://127.0.0.1:%s/%s", port, []string{"ind", "ref"}[i%2]), want)
-			}()
-		}
-		for range clients {
-			if err := <-errs; err != nil {
-				t.Error(err)
-			}
+		for range rounds {
+			visit(t, "http://127.0.0.1:"+port, want)
 		}
 		p.stop(t)
 	})
+}
+
+// visit has 20 clients fetch the server's document at the same time.
+func visit(t *testing.T, server string, want []byte) {
+	t.Helper()
+	client := http.Client{Timeout: runTime / 2, Transport: new(http.Transport)}
+	defer client.CloseIdleConnections()
+	errs := make(chan error)
+	const clients = 20
+	for i := range clients {
+		go func() {
+			errs <- fetchWhole(&client, server+[]string{"/ind", "/ref"}[i%2], want)
+		}()
+	}
+	for range clients {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // fetchWhole gets a document and compares it.
