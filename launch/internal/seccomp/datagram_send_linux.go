@@ -2,7 +2,6 @@ package seccomp
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"time"
 	"unsafe"
@@ -226,14 +225,4 @@ func (c *datagramCall) sendJoined(o *outgoing) (int, unix.Errno) {
 		total += len(part)
 	}
 	return total, 0
-}
-
-// split checks that a chain can send the datagram, and cuts one that stands for
-// several (UDP_SEGMENT).
-func (c *datagramCall) split(o *outgoing) (parts [][]byte, errno unix.Errno) {
-	if unknown := o.flags &^ harmlessSendFlags; unknown != 0 {
-		c.s.reportOnce(c.n, "flags", fmt.Sprintf("sends a datagram with the flags %#x, which no chain carries: that fails with EOPNOTSUPP", unknown))
-		return nil, unix.EOPNOTSUPP
-	}
-	return [][]byte{o.payload}, 0
 }
