@@ -16,7 +16,9 @@ type acceptCall struct {
 	*streamCall
 	flags  int // SOCK_NONBLOCK, SOCK_CLOEXEC
 	queue  *acceptQueue
-	server *server // that the socket is joined to, nil where the chain accepts on the socket itself
+	kick   int           // eventfd that ends a wait, -1 before the first
+	done   chan struct{} // closed when the call holds nothing any more
+	server *server       // that the socket is joined to, nil where the chain accepts on the socket itself
 }
 
 // arrived is a connection that the host has taken and the program has not.
@@ -39,23 +41,31 @@ func (s *Server) accept(n *notification) {
 	if c == nil {
 		return
 	}
-	defer c.end()
 	cookie, err := unix.GetsockoptUint64(c.socket.fd, unix.SOL_SOCKET, unix.SO_COOKIE)
 	if err != nil {
 		c.fail(errnoOf(err))
+		c.end()
 		return
 	}
-	a := &acceptCall{streamCall: c, flags: flags, queue: s.accepts.enter(cookie)}
+	a := &acceptCall{streamCall: c, flags: flags, queue: s.accepts.enter(cookie), kick: -1, done: make(chan struct{})}
+	defer a.end()
 	if c.carriage == chains.Own {
 		c.adopted = true
 	} else if a.server = s.servers.lookup(cookie); a.server == nil {
-		s.accepts.leave(a.queue)
 		c.fail(unix.EINVAL) // it does not listen
 		return
 	}
-	defer s.accepts.leave(a.queue)
 	if errno := a.run(); errno != 0 {
 		c.fail(errno)
+	}
+}
+
+func (a *acceptCall) end() {
+	a.streamCall.end()
+	a.s.accepts.leave(a)
+	close(a.done)
+	if a.kick >= 0 {
+		_ = unix.Close(a.kick)
 	}
 }
 
@@ -89,7 +99,9 @@ func (a *acceptCall) run() unix.Errno {
 				}
 				pause = min(pause, left)
 			}
-			ready = waitFor(a.socket.fd, unix.POLLIN, time.Now().Add(pause))
+			if ready, errno = a.wait(pause); errno != 0 {
+				return errno
+			}
 			switch {
 			case a.s.isClosing(), !stillWaiting(a.s.listener, a.n.ID):
 				return unix.ENOSYS
@@ -100,6 +112,23 @@ func (a *acceptCall) run() unix.Errno {
 			}
 		}
 	}
+}
+
+// wait waits for a connection, or until something else is to be looked at.
+func (a *acceptCall) wait(limit time.Duration) (ready bool, errno unix.Errno) {
+	if a.kick < 0 {
+		kick, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+		if err != nil {
+			return false, errnoOf(err)
+		}
+		a.kick = kick
+		a.s.accepts.wait(a)
+	}
+	set := []unix.PollFd{{Fd: int32(a.socket.fd), Events: unix.POLLIN}, {Fd: int32(a.kick), Events: unix.POLLIN}}
+	if _, err := unix.Poll(set, int(limit.Milliseconds())+1); err != nil && err != unix.EINTR {
+		return false, errnoOf(err)
+	}
+	return set[0].Revents != 0, 0
 }
 
 // take takes a connection, if there is one, and hands it to the program: EAGAIN

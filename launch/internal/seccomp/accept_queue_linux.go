@@ -1,6 +1,11 @@
 package seccomp
 
-import "sync"
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // acceptQueue is a listening socket on which programs accept at the moment, or of
 // which connections have come back.
@@ -19,8 +24,9 @@ type acceptQueue struct {
 
 // accepts finds a queue by its socket's cookie.
 type accepts struct {
-	mu       sync.Mutex // a leaf lock
+	mu       sync.Mutex // guards what follows; a leaf lock
 	byCookie map[uint64]*acceptQueue
+	waiting  map[*acceptCall]struct{}
 }
 
 func (l *accepts) enter(cookie uint64) *acceptQueue {
@@ -38,9 +44,12 @@ func (l *accepts) enter(cookie uint64) *acceptQueue {
 	return q
 }
 
-func (l *accepts) leave(q *acceptQueue) {
+// leave ends a call; nobody kicks it afterwards.
+func (l *accepts) leave(a *acceptCall) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	delete(l.waiting, a)
+	q := a.queue
 	q.users--
 	if q.users == 0 && q.empty() {
 		delete(l.byCookie, q.cookie)
@@ -70,4 +79,44 @@ func (q *acceptQueue) putBack(c arrived) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.back = append([]arrived{c}, q.back...)
+}
+
+// wait enters a call that waits, with its kick.
+func (l *accepts) wait(a *acceptCall) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.waiting == nil {
+		l.waiting = map[*acceptCall]struct{}{}
+	}
+	l.waiting[a] = struct{}{}
+}
+
+// releaseTimeout bounds what takes microseconds.
+const releaseTimeout = time.Second
+
+// release makes the host give up the listening sockets of calls whose callers
+// have been killed, which it would notice a little later: a program that binds to
+// the same address does not wait.
+func (l *accepts) release(listener int) {
+	timer := time.NewTimer(releaseTimeout)
+	defer timer.Stop()
+	for _, a := range l.kickGone(listener) {
+		select {
+		case <-a.done:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+func (l *accepts) kickGone(listener int) (gone []*acceptCall) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for a := range l.waiting {
+		if !stillWaiting(listener, a.n.ID) {
+			gone = append(gone, a)
+			_, _ = unix.Write(a.kick, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		}
+	}
+	return gone
 }

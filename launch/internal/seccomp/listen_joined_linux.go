@@ -114,7 +114,7 @@ func (c *streamCall) bindJoined(at netip.AddrPort) (*server, unix.Errno) {
 	sharing := chains.Sharing{V6Only: domain == unix.AF_INET6 && isV6Only(fd), ReusePort: err == nil && reuse != 0}
 	bound, errno := c.through.Bind(domain, at, sharing)
 	if errno == unix.EADDRINUSE {
-		c.s.servers.collect() // perhaps by a socket that has just been closed
+		c.s.collectListeners()
 		bound, errno = c.through.Bind(domain, at, sharing)
 	}
 	if errno != 0 {
@@ -131,6 +131,13 @@ func (c *streamCall) bindJoined(at netip.AddrPort) (*server, unix.Errno) {
 		return nil, errno
 	}
 	return b, 0
+}
+
+// collectListeners gives up what the host still holds of listening sockets that
+// programs have closed, so that their addresses are free.
+func (s *Server) collectListeners() {
+	s.accepts.release(s.listener)
+	s.servers.collect()
 }
 
 // bindLoopback gives the program's socket an ephemeral address on the loopback.

@@ -88,7 +88,7 @@ func (s *Server) bind(n *notification) {
 		c.fail(errno)
 	case c.carriage == chains.Own:
 		c.adopted = true
-		c.fail(c.through.BindOwn(c.socket.fd, at))
+		c.fail(c.againIfInUse(func() unix.Errno { return c.through.BindOwn(c.socket.fd, at) }))
 	default:
 		_, errno := c.bindJoined(at)
 		c.fail(errno)
@@ -136,5 +136,16 @@ func (c *streamCall) listenOwn() unix.Errno {
 			return errno
 		}
 	}
-	return c.through.ListenOwn(fd, int(int32(c.n.Args[1])))
+	return c.againIfInUse(func() unix.Errno { return c.through.ListenOwn(fd, int(int32(c.n.Args[1]))) })
+}
+
+// againIfInUse tries once more when only the host has kept the address from being
+// free.
+func (c *streamCall) againIfInUse(try func() unix.Errno) unix.Errno {
+	errno := try()
+	if errno == unix.EADDRINUSE {
+		c.s.collectListeners()
+		errno = try()
+	}
+	return errno
 }
