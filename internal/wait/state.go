@@ -58,11 +58,11 @@ func (w *word) set(state uintptr) { w.update(stateMask, state) }
 func (w *word) mark(flag uintptr)   { w.update(0, flag) }
 func (w *word) unmark(flag uintptr) { w.update(flag, 0) }
 
-// update clears some bits and sets others, unless the word is another event's.
-func (w *word) update(clear, set uintptr) {
+// update drops some bits and adds others, unless the word is another event's.
+func (w *word) update(drop, add uintptr) {
 	for {
 		v := w.at.Load()
-		if v-w.tag > stateMask|busy || w.at.CompareAndSwap(v, v&^clear|set) {
+		if v-w.tag > stateMask|busy || w.at.CompareAndSwap(v, v&^drop|add) {
 			return
 		}
 	}

@@ -58,7 +58,7 @@ func kindOf(domain, sockType int) int {
 // kindOfEntry returns the kind of the sockets of a catalog entry, -1 for one that
 // no door carries.
 func kindOfEntry(e *catalog.Entry) int {
-	kind := -1
+	var kind int
 	switch {
 	case e.SocketType == spi.SOCK_STREAM && e.Protocol == spi.IPPROTO_TCP:
 		kind = tcp4
