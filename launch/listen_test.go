@@ -58,17 +58,50 @@ for _ in range(3):
     print(said)
 `
 
-func TestPythonServer(t *testing.T) {
+// Names, forks, killed accepters, descriptor limits, timeouts, signals, options.
+func TestServers(t *testing.T) {
 	python := need(t, "python3")
-	want := direct(t, python, "-c", pythonServer)
-	if want.code != 0 {
-		t.Fatal(want.out)
+	for name, args := range map[string][]string{"threads": {"-c", pythonServer}, "habits": {"testdata/servers/servers.py"}} {
+		t.Run(name, func(t *testing.T) {
+			want := direct(t, python, args...)
+			if want.code != 0 {
+				t.Fatal(want.out)
+			}
+			eachChain(t, func(t *testing.T, o Options, trace string) {
+				like(t, run(t, o, python, args...), want)
+				served(t, trace, 3)
+			})
+		})
 	}
-	for _, c := range kindsOfChain {
-		t.Run(c.name, func(t *testing.T) {
-			trace := t.TempDir() + "/trace"
-			like(t, run(t, Options{Catalog: chainOf(t, trace, c.layers...)}, python, "-c", pythonServer), want)
-			served(t, trace, 3)
+}
+
+// Real servers with real clients, all of them under upcall.
+func TestServerPrograms(t *testing.T) {
+	for _, p := range []struct {
+		name    string
+		needs   []string
+		script  string
+		accepts int
+	}{
+		{"nginx", []string{"python3", "nginx", "curl"}, "nginx.sh", 5},
+		{"redis", []string{"python3", "redis-server", "redis-cli"}, "redis.sh", 3},
+		{"node", []string{"node"}, "node.sh", 10},
+		{"asyncio", []string{"python3"}, "asyncio.sh", 20},
+		{"http.server", []string{"python3", "curl"}, "http.sh", 5},
+	} {
+		t.Run(p.name, func(t *testing.T) {
+			for _, program := range p.needs {
+				need(t, program)
+			}
+			script := "testdata/servers/" + p.script
+			want := direct(t, "sh", script, t.TempDir())
+			if want.code != 0 {
+				t.Fatal(want.out)
+			}
+			eachChain(t, func(t *testing.T, o Options, trace string) {
+				like(t, run(t, o, "sh", script, t.TempDir()), want)
+				served(t, trace, p.accepts)
+			})
 		})
 	}
 }
