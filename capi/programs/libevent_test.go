@@ -48,7 +48,7 @@ func serve(t *testing.T, rounds int, calls []string, flags ...string) {
 		port := freePort(t)
 		p := start(t, chain, server, append([]string{"-p", port, "-l", fmt.Sprint(len(want))}, flags...)...)
 		p.listens(t, port)
-		for range rounds {
+		for round := 0; round < rounds && !t.Failed(); round++ {
 			visit(t, "http://127.0.0.1:"+port, want)
 		}
 		p.stop(t)
