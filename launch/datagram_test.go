@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -217,4 +218,67 @@ func TestDatagramLoad(t *testing.T) {
 			t.Errorf("exit code %d, %v: %+v %s", got.code, err, report, got.out)
 		}
 	})
+}
+
+// Many sends one after the other, of several threads on one socket and on their
+// own: the chain forgets one dup while the next is made.
+func TestDatagramsInARow(t *testing.T) {
+	python := need(t, "python3")
+	_, port := splitAddress(t, echoDatagrams(t, "127.0.0.1").String())
+	const script = `
+import socket, sys, threading
+at = ("127.0.0.1", int(sys.argv[1]))
+shared = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+failures = []
+def work(n):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(10)
+    try:
+        for i in range(300):
+            s.sendto(b"%d %d" % (n, i), at)
+            if s.recvfrom(100) != (b"%d %d" % (n, i), at):
+                failures.append("another datagram")
+            shared.sendto(b"shared", at)
+    except OSError as e:
+        failures.append(e)
+threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(failures)
+`
+	eachChain(t, func(t *testing.T, o Options, _ string) {
+		if got := run(t, o, python, "-c", script, port); got.out != "[]\n" || got.log != "" {
+			t.Errorf("%s\nlog: %s", got.out, got.log)
+		}
+	})
+}
+
+// What belongs to a closed socket is closed while the program runs on.
+func TestClosedDatagramsAreCollected(t *testing.T) {
+	python := need(t, "python3")
+	_, port := splitAddress(t, echoDatagrams(t, "127.0.0.1").String())
+	source := chainOf(t, filepath.Join(t.TempDir(), "trace"), kindsOfChain[1].layers...)
+	reader, writer := io.Pipe()
+	var out syncBuffer
+	before := descriptors(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Run(t.Context(), Options{Catalog: source, Program: python, Args: []string{"-c", `
+import socket, sys
+at = ("127.0.0.1", int(sys.argv[1]))
+for i in range(200):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.sendto(b"x", at)
+    s.recvfrom(10)
+print("closed", flush=True)
+sys.stdin.read()
+`, port}, Stdin: reader, Stdout: &out})
+		ended <- err
+	}()
+	eventually(t, "the program has closed its sockets", func() bool { return strings.Contains(out.String(), "closed") })
+	eventually(t, "their descriptors are given back", func() bool { return descriptors(t) < before+40 })
+	writer.Close()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }

@@ -191,6 +191,7 @@ func (c *Chains) ConnectOwn(fd int, to netip.AddrPort) unix.Errno {
 // the kernel. A socket with a linger time is not to be waited for, nor may the
 // chain refuse: the program's own descriptor keeps it open.
 func (c *Chains) ReleaseOwn(fd int) {
+	defer release(fd)()
 	if l, err := unix.GetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER); err == nil && l.Onoff != 0 {
 		detach(fd)
 	}

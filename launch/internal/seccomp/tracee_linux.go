@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/launch/internal/chains"
 )
 
 // pidfdThread is PIDFD_THREAD (Linux 6.9): a pidfd of one thread.
@@ -29,7 +31,10 @@ func borrowSocket(tid, fd int) (int, error) {
 	}
 	dup, err := unix.PidfdGetfd(process, fd, 0)
 	_ = unix.Close(process)
-	return dup, err
+	if err != nil {
+		return -1, err
+	}
+	return chains.FreshNumber(dup)
 }
 
 func threadGroup(tid int) int {
