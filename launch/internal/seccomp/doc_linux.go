@@ -8,6 +8,11 @@
 // connect from the call to its end, join_linux.go, syn_hold_linux.go and
 // relayed_linux.go what non-IFS chains need, table_linux.go what is known of a
 // socket, tracee_linux.go the looks into the program.
+//
+// Servers: listen_linux.go and accept_linux.go are the calls, accept_queue_linux.go
+// who accepts on one socket at a time, listen_joined_linux.go and servers_linux.go
+// the chain's sockets that stand for the program's, alive_linux.go which of those
+// are still open.
 package seccomp
 
 // Supported reports whether programs of this machine can be trapped.
