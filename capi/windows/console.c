@@ -37,6 +37,7 @@ static PHANDLER_ROUTINE *handlers; /* the latest is the last */
 static size_t count;
 static BOOL ignoring; /* CTRL_C_EVENT */
 static BOOL has_thread;
+static pid_t served; /* the process that has the thread */
 
 static sem_t arrived;
 
@@ -74,7 +75,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 			s->before.sa_sigaction(number, info, context);
 		else if (own)
 			s->before.sa_handler(number);
-		if (upcall_forked && !own && !(ignoring && s->event == CTRL_C_EVENT))
+		if (getpid() != served && !own && !(ignoring && s->event == CTRL_C_EVENT))
 			by_default(number); /* a child has no thread that asks the handlers */
 		__atomic_fetch_add(&s->pending, 1, __ATOMIC_SEQ_CST);
 		sem_post(&arrived);
@@ -134,6 +135,7 @@ static DWORD start(void)
 	pthread_attr_destroy(&detached);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	has_thread = e == 0;
+	served = getpid();
 	return e ? ERROR_NOT_ENOUGH_MEMORY : 0;
 }
 

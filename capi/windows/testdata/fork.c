@@ -10,7 +10,7 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 
-enum { CHILDREN = 200, PATIENCE = 60 };
+enum { CHILDREN = 40, PATIENCE = 60 };
 
 static volatile int stop;
 static HMODULE module;
