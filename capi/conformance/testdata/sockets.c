@@ -140,7 +140,11 @@ BEHAVIOUR(113)
 	EQUAL(WSARecvEx(to, buf, 2, &flags), 2);
 	EQUAL(flags, MSG_PARTIAL);
 	CHECK(!memcmp(buf, "mn", 2));
+	FAILS(sendto(from, 0, 2, 0, (struct sockaddr *)&a, sizeof a), WSAEFAULT);
+	FAILS(sendto(from, "st", -1, 0, (struct sockaddr *)&a, sizeof a), WSAEFAULT);
 	EQUAL(sendto(from, "st", 2, 0, (struct sockaddr *)&a, sizeof a), 2);
+	FAILS(recv(to, 0, 4, 0), WSAEFAULT);
+	FAILS(recv(to, buf, -1, 0), WSAEFAULT);
 	length = sizeof sender;
 	EQUAL(recvfrom(to, buf, 4, 0, (struct sockaddr *)&sender, &length), 2);
 	a = address_of(from);
