@@ -209,9 +209,13 @@ func (l *launcher) waitProgram(ctx context.Context, cmd *exec.Cmd, s door) error
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
-		s.Stop()
+		// Its calls are answered meanwhile: without them a server could not tell
+		// its workers to end.
 		_ = cmd.Process.Signal(unix.SIGTERM)
-		timer := time.AfterFunc(killPatience, func() { _ = cmd.Process.Kill() })
+		timer := time.AfterFunc(killPatience, func() {
+			_ = cmd.Process.Kill()
+			s.Stop()
+		})
 		defer timer.Stop()
 		select {
 		case err = <-ended:
