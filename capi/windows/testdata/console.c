@@ -64,6 +64,11 @@ int main(int n, char **args)
 	told = CreateEventA(NULL, FALSE, FALSE, NULL);
 	main_thread = GetCurrentThreadId();
 	CHECK(n == 2);
+	/* As nohup, or a shell in the background, would not leave them. */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	if (!strcmp(args[1], "handled")) {
 		handled();
 	} else if (!strcmp(args[1], "passed")) { /* nobody takes it: it ends the program */
