@@ -54,7 +54,7 @@ var allowed = map[string][]string{
 	"wsnet":   {"ws2", "catalog", "spi"},
 	"launch":  {"launch/internal/chains", "launch/internal/isolate", "launch/internal/seccomp", "wsnet", "ws2", "catalog", "layer/names", "spi"},
 
-	"launch/internal/seccomp": {"launch/internal/chains", "launch/internal/relay"},
+	"launch/internal/seccomp": {"launch/internal/chains", "launch/internal/relay", "wsnet"},
 	"launch/internal/isolate": {"launch/internal/chains", "launch/internal/relay", "wsnet", "spi"},
 	"launch/internal/chains":  {"wsnet", "ws2", "catalog", "spi"},
 	"launch/internal/relay":   {},
