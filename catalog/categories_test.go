@@ -50,6 +50,27 @@ func TestProviderInfo(t *testing.T) {
 	}
 }
 
+func TestTellsProgramsApart(t *testing.T) {
+	c := layered(t)
+	want := func(what string, apart bool) {
+		t.Helper()
+		if c.TellsProgramsApart() != apart {
+			t.Errorf("%s: tells programs apart: %v", what, !apart)
+		}
+	}
+	want("layers that treat all alike", false)
+	must(t, c.InstallProviderAndChains(guid(3), "/lib/picky.so", "shared object", 0, nil, nil))
+	want("a shared object", false)
+	categories := c.Clone()
+	must(t, c.InstallProviderAndChains(guid(4), "go:watch", "watch", 0, nil, nil))
+	want("a layer that looks at the program", true)
+	must(t, c.RemoveProvider(guid(4)))
+	want("without that layer", false)
+	c = categories
+	must(t, c.SetApplicationCategory("/bin/foo", "", spi.LSP_SYSTEM, nil))
+	want("categories of a program", true)
+}
+
 func TestApplicationCategoriesAdd(t *testing.T) {
 	c := New()
 	previous := uint32(1)

@@ -148,14 +148,33 @@ func (c *Catalog) anyLayer(e *Entry, property func(*spi.Driver) func(spi.Options
 		if !ok || !member.Layer() {
 			return false
 		}
-		name, options, isGo, err := spi.ParseGoPath(member.Path)
-		d, known := spi.LookupDriver(name)
-		if !isGo || err != nil || !known {
+		d, options, known := member.driver()
+		if !known {
 			return false
 		}
 		has := property(&d)
 		return has != nil && has(options)
 	})
+}
+
+// TellsProgramsApart reports whether the chain of a socket depends on which
+// program makes it: by categories, or because the driver of an entry asks for it
+// ([spi.Driver].ByApplication).
+func (c *Catalog) TellsProgramsApart() bool {
+	return c.HasApplications() || slices.ContainsFunc(c.entries, func(e *Entry) bool {
+		d, _, known := e.driver()
+		return known && d.ByApplication
+	})
+}
+
+// driver returns the driver of this program that the entry's path names.
+func (e *Entry) driver() (d spi.Driver, options spi.Options, known bool) {
+	name, options, isGo, err := spi.ParseGoPath(e.Path)
+	if !isGo || err != nil {
+		return d, nil, false
+	}
+	d, known = spi.LookupDriver(name)
+	return d, options, known
 }
 
 // SharedObjects reports whether sockets may go through a provider whose path is

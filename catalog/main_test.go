@@ -31,8 +31,8 @@ var (
 	memoryID = spi.MustParseGUID("11111111-0000-4000-8000-000000000002")
 )
 
-// The drivers of these tests: two bases, of which one has IFS handles, and two
-// layers, of which one passes them through. None is ever started.
+// The drivers of these tests: two bases, of which one has IFS handles, and three
+// layers, of which one passes them through and one is each program's own. None is ever started.
 func init() {
 	open := func(m spi.Module) (spi.StartupFunc, error) {
 		if m.Options["delay"] == "soon" {
@@ -59,6 +59,7 @@ func init() {
 		IFS:     func(o spi.Options) bool { return o["data"] != "on" }})
 	spi.Register(spi.Driver{Name: "slow", Summary: "layer with its own handles", Open: open,
 		Options: []spi.Option{{Name: "delay"}}})
+	spi.Register(spi.Driver{Name: "watch", Summary: "layer that looks at the program", Open: open, ByApplication: true})
 }
 
 func baseInfo(name string, family, socketType, protocol int32, flags uint32) spi.ProtocolInfo {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"upcall.dev/catalog"
-	"upcall.dev/spi"
 	"upcall.dev/ws2"
 	"upcall.dev/wsnet"
 )
@@ -71,7 +70,7 @@ func Open(c Config, program string) (*Set, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Set{config: c, first: program, stop: stop}
-	if installed.SharedObjects() && tellsApart(installed) {
+	if installed.SharedObjects() && installed.TellsProgramsApart() {
 		s.config.Log(fmt.Sprintf("the catalog tells programs apart, but has a provider that is a shared object, which serves them in common: what holds for %s holds for all that it starts", program))
 	}
 	s.use(installed)
@@ -92,7 +91,7 @@ func (s *Set) use(installed *catalog.Catalog) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.installed = installed
-	s.apart = tellsApart(installed) && !installed.SharedObjects()
+	s.apart = installed.TellsProgramsApart() && !installed.SharedObjects()
 	for _, st := range s.chains {
 		s.retired.Go(func() {
 			<-st.done
@@ -146,22 +145,6 @@ func (s *Set) fixed(next *catalog.Catalog) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.installed.SharedObjects() || next.SharedObjects()
-}
-
-// tellsApart reports whether chains depend on the program: by categories, or
-// because a provider asks for it.
-func tellsApart(c *catalog.Catalog) bool {
-	if c.HasApplications() {
-		return true
-	}
-	for _, e := range c.Entries() {
-		if name, _, isGo, _ := spi.ParseGoPath(e.Path); isGo {
-			if d, ok := spi.LookupDriver(name); ok && d.ByApplication {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // For returns the chains of a program, which it starts if need be. path is only
