@@ -18,6 +18,8 @@ import (
 
 func main() {
 	launch.StageMain()
+	hostMain()
+	relayMain()
 	clientMain()
 	serverMain()
 	rounds := flag.Int("rounds", 7, "rounds per row; the table shows medians")

@@ -3,5 +3,5 @@ package main
 import "slices"
 
 func rows() []row {
-	return slices.Concat(calls(), asyncs(), echoes(), counts(), transfers(), launched(), cDoor())
+	return slices.Concat(calls(), asyncs(), echoes(), counts(), transfers(), launched(), relayed(), cDoor())
 }
