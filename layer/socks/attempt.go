@@ -169,19 +169,16 @@ func (a *attempt) settle(errno spi.Errno) {
 	c := a.c
 	a.lower.unwatch(a.t.host.Upcalls())
 	c.mu.Lock()
-	closed, blocking := c.closed, !c.nonblocking && c.selection.mask == 0
+	closed := c.closed
 	c.mu.Unlock()
 	if errno != 0 && !closed && a.reached {
 		a.t.dissolve(a.s)
 	}
-	if blocking {
-		setMode(a.lower.next, a.s, false)
+	state := connected
+	if errno != 0 {
+		state = failed
 	}
-	if errno == 0 {
-		c.handOver()
-	} else {
-		c.fail(errno, true)
-	}
+	c.leave(state, errno)
 	if a.over != nil {
 		a.t.complete(a.s, a.over, errno)
 	}
@@ -202,11 +199,7 @@ func (a *attempt) connectNow(family int32) spi.Errno {
 	if errno != 0 && !closed && a.reached {
 		a.t.dissolve(a.s)
 	}
-	if errno == 0 {
-		c.succeed()
-	} else {
-		c.fail(errno, false)
-	}
+	c.conclude(errno)
 	a.free()
 	close(a.done)
 	return errno

@@ -17,7 +17,7 @@ type conn struct {
 	state atomic.Int32 // connState; changes under mu
 
 	mu          sync.Mutex // guards what follows, and orders reports to engine; the engine's lock is taken inside
-	attempt     *attempt   // while connecting
+	attempt     *attempt   // while connecting, and until leave returns
 	target      []byte     // socket address that the client asked for
 	errno       spi.Errno  // of a failed attempt
 	soError     spi.Errno  // what SO_ERROR has still to tell
@@ -109,7 +109,7 @@ func (c *conn) begin(a *attempt, name []byte) spi.Errno {
 	switch {
 	case c.closed:
 		return spi.WSAENOTSOCK
-	case c.state.Load() == connecting:
+	case c.attempt != nil:
 		return spi.WSAEALREADY
 	}
 	a.c, c.attempt = c, a
@@ -145,54 +145,68 @@ func (c *conn) selectLocked(now netevents.Ready) spi.Errno {
 	return c.engine.SelectEvent(sel.event, sel.mask, now)
 }
 
-// succeed ends an attempt on the calling thread.
-func (c *conn) succeed() {
+// conclude ends an attempt on the calling thread.
+func (c *conn) conclude(errno spi.Errno) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.attempt = nil
-	c.state.Store(connected)
+	if errno == 0 {
+		c.state.Store(connected)
+		return
+	}
+	c.target = nil
+	c.state.Store(fresh)
 }
 
-// handOver lets the next provider answer, and gives the client's selection back
-// to it, which then tells of the connection.
-func (c *conn) handOver() {
+// leave ends an attempt that was not made on the calling thread, or was refused at
+// once: the next provider gets the client's mode back and, unless the attempt has
+// failed in the background, the client's selection, whose events tell of the
+// connection. state is fresh, failed or connected.
+func (c *conn) leave(state connState, errno spi.Errno) {
 	c.mu.Lock()
-	c.attempt = nil
+	defer c.mu.Unlock()
+	blocking := false
+	for want := c.wantsBlocking(); want != blocking; want = c.wantsBlocking() {
+		blocking = want
+		c.mu.Unlock()
+		setMode(c.t.Provider, c.s, !want)
+		c.mu.Lock()
+	}
+	c.state.Store(state)
+	if state != connected {
+		c.target = nil
+	}
+	if state == failed {
+		c.attempt = nil
+		c.errno, c.soError = errno, errno
+		if c.engine != nil {
+			c.engine.Report(netevents.Ready{Bits: spi.FD_CONNECT, ConnectError: errno})
+		}
+		return
+	}
 	if c.engine != nil {
 		c.engine.Close()
 	}
-	c.state.Store(connected)
-	sel := c.selection
-	c.mu.Unlock()
-	if sel.mask == 0 {
-		return
-	}
-	for {
+	if sel := c.selection; sel.mask != 0 && !c.closed {
+		c.mu.Unlock()
 		c.t.selectBelow(c.s, sel)
 		c.mu.Lock()
-		latest := c.selection
-		c.mu.Unlock()
-		if latest == sel {
-			return
-		}
-		sel = latest // chosen meanwhile, and perhaps overwritten just now
 	}
+	c.attempt = nil
 }
 
-// fail ends an attempt. One in the background is told by events, select and
-// SO_ERROR.
-func (c *conn) fail(errno spi.Errno, background bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.attempt, c.target = nil, nil
-	if !background {
-		c.state.Store(fresh)
-		return
-	}
-	c.errno, c.soError = errno, errno
-	c.state.Store(failed)
-	if c.engine != nil {
-		c.engine.Report(netevents.Ready{Bits: spi.FD_CONNECT, ConnectError: errno})
+// wantsBlocking is the mode that the client has chosen. The caller holds c.mu.
+func (c *conn) wantsBlocking() bool { return !c.nonblocking && c.selection.mask == 0 }
+
+// handedOver waits until leave has returned, if it is at the client's selection:
+// that would undo what another call chooses meanwhile. The caller holds c.mu,
+// which is free while it waits.
+func (c *conn) handedOver() {
+	for c.attempt != nil && c.state.Load() != connecting {
+		done := c.attempt.done
+		c.mu.Unlock()
+		<-done
+		c.mu.Lock()
 	}
 }
 

@@ -50,10 +50,12 @@ func (t *streams) WSPIoctl(s spi.Socket, code uint32, in, out []byte, returned *
 
 func (t *streams) changeMode(s spi.Socket, in []byte, returned *uint32) spi.Errno {
 	on := [4]byte(in) != [4]byte{}
-	if c := t.answers(s); c != nil {
+	c := t.conns.get(s)
+	if c != nil {
 		c.mu.Lock()
+		c.handedOver()
 		state, selected := c.state.Load(), c.selection.mask != 0
-		if !on && selected {
+		if !on && selected && (state == connecting || state == failed) {
 			c.mu.Unlock()
 			return spi.WSAEINVAL
 		}

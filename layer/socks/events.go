@@ -27,6 +27,7 @@ func (t *streams) choose(s spi.Socket, sel selection) spi.Errno {
 	}
 	c = t.conn(s)
 	c.mu.Lock()
+	c.handedOver()
 	before := c.selection
 	c.selection = sel
 	state := c.state.Load()

@@ -86,29 +86,11 @@ func (t *streams) WSPConnect(s spi.Socket, name []byte, callerData, calleeData *
 func (t *streams) started(a *attempt, errno spi.Errno) spi.Errno {
 	if errno != spi.WSAEWOULDBLOCK {
 		a.lower.unwatch(t.host.Upcalls())
-		sel := a.c.restore(a)
-		if sel.mask != 0 {
-			t.selectBelow(a.s, sel)
-		} else if !a.c.isNonblocking() {
-			setMode(t.Provider, a.s, false)
-		}
+		a.c.leave(fresh, 0)
+		a.free()
+		close(a.done)
 	}
 	return errno
-}
-
-// restore undoes begin, and returns the selection that is the next provider's
-// again.
-func (c *conn) restore(a *attempt) selection {
-	a.free()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.attempt, c.target = nil, nil
-	if c.engine != nil {
-		c.engine.Close()
-	}
-	c.state.Store(fresh)
-	close(a.done)
-	return c.selection
 }
 
 func (c *conn) isNonblocking() bool {
