@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,12 +19,12 @@ import (
 
 // launched are the rows that run a program under upcall run.
 func launched() []row {
-	return []row{
+	return slices.Concat([]row{
 		{"upcall run, IFS chain, download, against direct", "MB/s", underUpcall("download", "trace"), ratioAtLeast(0.97)},
 		{"upcall run, non-IFS chain, download, against direct", "MB/s", underUpcall("download", "shape"), forInformation()},
-		{"upcall run, IFS chain, new connections, against direct", "/s", underUpcall("connect", "trace"), forInformation()},
+		{"upcall run, IFS chain, new connections, against direct", "/s", underUpcall("connect", "trace"), ratioAtLeast(0.6)},
 		{"upcall run, non-IFS chain, new connections, against direct", "/s", underUpcall("connect", "shape"), forInformation()},
-	}
+	}, socketCalls())
 }
 
 // clientVariable turns this program into the one that is measured.

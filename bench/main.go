@@ -95,6 +95,11 @@ func atMost(x float64, unit string) goal {
 	return goal{fmt.Sprintf("≤ %g %s", x, unit), func(subject, _ float64) bool { return subject <= x }}
 }
 
+// addsAtMost bounds what the subject is dearer than the comparator.
+func addsAtMost(x float64, unit string) goal {
+	return goal{fmt.Sprintf("≤ %g %s more", x, unit), func(subject, ratio float64) bool { return subject-subject/ratio <= x }}
+}
+
 func forInformation() goal {
 	return goal{"", func(float64, float64) bool { return true }}
 }

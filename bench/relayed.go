@@ -49,7 +49,7 @@ func relayed() (all []row) {
 }
 
 // hostVariable turns this program into upcall run.
-const hostVariable = "UPCALL_BENCH_HOST" // ISOLATE LAYER [KEY VALUE]
+const hostVariable = "UPCALL_BENCH_HOST" // ISOLATE [LAYER [KEY VALUE]...]
 
 func hostMain() {
 	words := strings.Fields(os.Getenv(hostVariable))
@@ -57,11 +57,14 @@ func hostMain() {
 		return
 	}
 	_ = os.Unsetenv(hostVariable)
-	through := catalog.Layer{Name: words[1], Options: spi.Options{}}
-	for i := 2; i+1 < len(words); i += 2 {
-		through.Options[words[i]] = words[i+1]
+	var through []catalog.Layer
+	if len(words) > 1 {
+		through = []catalog.Layer{{Name: words[1], Options: spi.Options{}}}
 	}
-	c, err := catalog.Compose(catalog.Default(), overKernel, []catalog.Layer{through})
+	for i := 2; i+1 < len(words); i += 2 {
+		through[0].Options[words[i]] = words[i+1]
+	}
+	c, err := catalog.Compose(catalog.Default(), overKernel, through)
 	status := launch.ExitLaunchFailed
 	if err == nil {
 		status, err = launch.Run(context.Background(), launch.Options{
