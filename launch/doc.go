@@ -36,6 +36,9 @@
 // on in the kernel (UDP, AF_UNIX, listeners), and a program that changes an
 // address in memory while another thread connects to it can slip past.
 //
+// [Examine] tries what a machine allows of this; package machine says what it
+// returns.
+//
 // Files: launch.go (Options), run_linux.go ([Run]), signals_linux.go, program.go.
 // Below: internal/chains is what connects, internal/seccomp the second copy, the
 // notifications and the trapped calls, internal/relay joins two streams.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+
+	"upcall.dev/launch/machine"
 )
 
 // Run fails: programs can be run on Linux only.
@@ -15,3 +17,9 @@ func Run(context.Context, Options) (exitCode int, err error) {
 
 // StageMain returns at once.
 func StageMain() {}
+
+// Examine tells that programs can be run on Linux only.
+func Examine(context.Context) []machine.Finding {
+	return []machine.Finding{machine.Find(machine.Both, "operating system", machine.Missing,
+		machine.Refused("use Linux on amd64 or arm64", "programs cannot be run on %s", runtime.GOOS))}
+}

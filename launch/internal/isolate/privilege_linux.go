@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/launch/machine"
 )
 
 // namespaces returns how the stage is started: in a user namespace where every
@@ -81,7 +83,8 @@ var forbidding = []struct{ name, forbids, allows string }{
 	{"kernel.apparmor_restrict_unprivileged_userns", "1", "0"},
 }
 
-// forbidden names the setting that forbids namespaces and the way out.
+// forbidden returns the way out for who may not make namespaces, with the setting
+// that forbids them.
 func forbidden() string {
 	for _, f := range forbidding {
 		value, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(f.name, ".", "/"))
@@ -98,7 +101,7 @@ func startError(err error) error {
 	if errors.As(err, &errno) {
 		switch errno {
 		case unix.EPERM, unix.EACCES, unix.ENOSPC, unix.EUSERS, unix.EINVAL:
-			return fmt.Errorf("the kernel forbids user namespaces, which --isolate needs (%w): %s", errno, forbidden())
+			return machine.Refused(forbidden(), "the kernel forbids user namespaces, which --isolate needs (%w)", errno)
 		}
 	}
 	return fmt.Errorf("a second copy of this program does not start: %w", err)
@@ -108,9 +111,9 @@ func startError(err error) error {
 func stageError(r stageReply) error {
 	switch r.Errno {
 	case unix.EPERM, unix.EACCES, unix.ENOSPC, unix.EUSERS:
-		return fmt.Errorf("the kernel forbids what --isolate needs, to %s in a user namespace (%w): %s", r.Step, r.Errno, forbidden())
+		return machine.Refused(forbidden(), "the kernel forbids what --isolate needs, to %s in a user namespace (%w)", r.Step, r.Errno)
 	case unix.EOPNOTSUPP:
-		return fmt.Errorf("the kernel cannot %s (%w): load its module, such as by modprobe veth", r.Step, r.Errno)
+		return machine.Refused("load its module, such as by modprobe veth", "the kernel cannot %s (%w)", r.Step, r.Errno)
 	}
 	return fmt.Errorf("cannot %s in a namespace: %w", r.Step, r.Errno)
 }

@@ -13,6 +13,9 @@
 // who accepts on one socket at a time, listen_joined_linux.go and servers_linux.go
 // the chain's sockets that stand for the program's, alive_linux.go which of those
 // are still open.
+//
+// [Examine] (examine_linux.go) tries on a subject (subject_linux.go) whether the
+// machine allows all this.
 package seccomp
 
 // Supported reports whether programs of this machine can be trapped.

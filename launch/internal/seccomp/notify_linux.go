@@ -27,8 +27,14 @@ type answer struct {
 }
 
 // The ioctl numbers are the same on both supported architectures; x/sys/unix
-// has this one per architecture only.
-const ioctlNotifIDValid = 0x40082102
+// has these per architecture only.
+const (
+	ioctlNotifIDValid  = 0x40082102
+	ioctlNotifSetFlags = 0x40082104
+)
+
+// syncWakeUp is SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (Linux 6.6).
+const syncWakeUp = 1
 
 // restartSystemCall is ERESTARTSYS: with a signal pending the kernel runs the
 // handler and then restarts the call or makes it EINTR, as the handler's

@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/launch/machine"
 )
 
 // stageName is the argv[0] by which a copy of the command knows that it is the
@@ -39,13 +41,26 @@ type stageReply struct {
 }
 
 // StageMain returns at once, unless this process was started by [Start] as the
-// stage of a program: then it becomes that program and never returns.
+// stage of a program: then it becomes that program and never returns. It does not
+// return either from a process that [Examine] has started.
 func StageMain() {
-	if len(os.Args) != 1 || os.Args[0] != stageName {
+	if len(os.Args) != 1 {
 		return
 	}
-	pipe := os.NewFile(stageFD, "host")
-	os.Exit(stage(pipe))
+	var act func(*os.File) int
+	switch os.Args[0] {
+	case stageName:
+		act = stage
+	case subjectName:
+		act = subject
+	case detacherName:
+		act = detacher
+	case daemonName:
+		act = daemon
+	default:
+		return
+	}
+	os.Exit(act(os.NewFile(stageFD, "host")))
 }
 
 func stage(host *os.File) (exitCode int) {
@@ -163,9 +178,9 @@ func (l *Stage) takeListener(pid int, request stageRequest) (int, error) {
 	if reply.Step != "" {
 		return -1, stageError(reply)
 	}
-	process, err := unix.PidfdOpen(pid, 0)
+	process, err := openProcess(pid)
 	if err != nil {
-		return -1, fmt.Errorf("pidfd_open is refused (%w): upcall run needs Linux 5.19 or newer, and a container must allow it", err)
+		return -1, err
 	}
 	defer unix.Close(process)
 	listener, err := unix.PidfdGetfd(process, reply.Listener, 0)
@@ -173,6 +188,14 @@ func (l *Stage) takeListener(pid int, request stageRequest) (int, error) {
 		return -1, tracingError("the program", err)
 	}
 	return listener, nil
+}
+
+func openProcess(pid int) (pidfd int, err error) {
+	pidfd, err = unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return -1, machine.Refused("upcall run needs Linux 5.19 or newer, and a container must allow it", "pidfd_open is refused (%w)", err)
+	}
+	return pidfd, nil
 }
 
 // Proceed lets the stage become the program and waits until it has. errno is what
@@ -191,14 +214,17 @@ func (l *Stage) Proceed() (errno unix.Errno, err error) {
 
 var errNoStage = errors.New("the second copy of this program did not act as the stage: its main must call launch.StageMain first")
 
+// stageError explains why the filter was not installed.
 func stageError(r stageReply) error {
 	switch {
 	case r.Step == stepSeccomp && r.Errno == unix.EBUSY:
-		return errors.New("this process is itself under a seccomp listener, and the kernel allows one: run the outer upcall with all the layers, not one upcall in another")
+		return machine.Refused("run the outer upcall with all the layers, not one upcall in another",
+			"this process is itself under a seccomp listener, and the kernel allows one")
 	case r.Step == stepSeccomp && (r.Errno == unix.EINVAL || r.Errno == unix.ENOSYS):
-		return fmt.Errorf("the kernel has no seccomp user notification with killable waits (%w): upcall run needs Linux 5.19 or newer", r.Errno)
+		return machine.Refused("upcall run needs Linux 5.19 or newer",
+			"the kernel has no seccomp user notification with killable waits (%w)", r.Errno)
 	}
-	return fmt.Errorf("cannot %s (%w): upcall run needs Linux 5.19 or newer, and a container must allow seccomp(2)", r.Step, r.Errno)
+	return machine.Refused("upcall run needs Linux 5.19 or newer, and a container must allow seccomp(2)", "cannot %s (%w)", r.Step, r.Errno)
 }
 
 // tracingError explains why pidfd_getfd on a process was refused.
@@ -207,7 +233,9 @@ func tracingError(process string, err error) error {
 		return fmt.Errorf("pidfd_getfd on %s failed: %w", process, err)
 	}
 	if scope, readErr := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope"); readErr == nil && len(scope) > 0 && scope[0] != '0' {
-		return fmt.Errorf("the kernel forbids access to the sockets of %s: kernel.yama.ptrace_scope is %c; set it to 0, or give the container CAP_SYS_PTRACE", process, scope[0])
+		return machine.Refused("set it to 0, or give the container CAP_SYS_PTRACE",
+			"the kernel forbids access to the sockets of %s: kernel.yama.ptrace_scope is %c", process, scope[0])
 	}
-	return fmt.Errorf("the kernel forbids access to the sockets of %s (it is not dumpable, or a container denies pidfd_getfd): run it as a readable, non-setuid file, and allow ptrace in the container", process)
+	return machine.Refused("run it as a readable, non-setuid file, and allow ptrace in the container",
+		"the kernel forbids access to the sockets of %s (it is not dumpable, or a container denies pidfd_getfd)", process)
 }
