@@ -56,15 +56,17 @@ func (t *streams) WSPConnect(s spi.Socket, name []byte, callerData, calleeData *
 	if calleeData != nil {
 		calleeData.Len = 0
 	}
-	if errno := t.unconnected(s); errno != 0 {
-		return errno
+	c := t.conn(s)
+	nonblocking := isNonblocking(s, c)
+	if nonblocking || family == spi.AF_INET6 || c.state.Load() != fresh {
+		if errno := t.unconnected(s); errno != 0 {
+			return errno
+		}
 	}
 	a, errno := t.newAttempt(s, name)
 	if errno != 0 {
 		return errno
 	}
-	c := t.conn(s)
-	nonblocking := isNonblocking(s, c)
 	a.blocking, a.dialing = !nonblocking, !nonblocking
 	if nonblocking {
 		c.mu.Lock()
@@ -100,7 +102,8 @@ func (c *conn) isNonblocking() bool {
 }
 
 // unconnected gives WSAEISCONN for a socket that is connected, before anything is
-// changed for another connect.
+// changed for another connect. A blocking one of IPv4 that the layer has not
+// connected can be left to the next provider's connect.
 func (t *streams) unconnected(s spi.Socket) spi.Errno {
 	if t.answers(s) != nil {
 		return 0

@@ -34,7 +34,7 @@ func (p *provider) WSPConnect(s spi.Socket, name []byte, callerData, calleeData 
 	if !d.kind.stream() {
 		return d.connectDatagram(&to)
 	}
-	if d.has(fConnecting|fConnected|fOutside) && connected(d.fd) {
+	if (d.has(fConnecting|fConnected) || d.has(fOutside) && !d.kind.tcp()) && connected(d.fd) {
 		return spi.WSAEISCONN // where the kernel would report success once more
 	}
 	if d.kind != unixStream && !d.has(fAdopted) && (to.unspecified(d.kind) || to.port() == 0) {
@@ -89,6 +89,9 @@ func (d *descriptor) startConnect(to *sockaddr) (e spi.Errno) {
 	}
 	switch errno {
 	case 0:
+		if d.connectedOutside() {
+			return spi.WSAEISCONN
+		}
 		d.newConnection(0)
 		d.setConnected()
 		return 0
@@ -114,7 +117,10 @@ func (d *descriptor) connectBlocking(to *sockaddr) spi.Errno {
 	if e := wait.begin(d.p, d.p.entries[d.kind].CatalogEntryID, -1, d); e != 0 {
 		return e
 	}
-	errno := d.connectUnblocked(to)
+	errno, started := d.connectSoon(to)
+	if errno == 0 && !started && d.connectedOutside() {
+		return spi.WSAEISCONN
+	}
 	for pause := time.Millisecond; errno == unix.EAGAIN; pause = min(2*pause, 20*time.Millisecond) {
 		// An AF_UNIX listener's queue is full, and nothing tells when it is not.
 		if e := wait.pause(pause); e != 0 {
@@ -122,8 +128,11 @@ func (d *descriptor) connectBlocking(to *sockaddr) spi.Errno {
 		}
 		errno = d.connectUnblocked(to)
 	}
-	if errno == unix.EINPROGRESS {
-		for pollNow(d.fd, unix.POLLOUT) == 0 {
+	switch {
+	case started && errno == unix.ECONNABORTED:
+		errno = unix.ECONNREFUSED // somebody else has read SO_ERROR
+	case started && errno == unix.EALREADY:
+		for writable := false; !writable; writable = pollNow(d.fd, unix.POLLOUT) != 0 {
 			if e := wait.on(d.fd, unix.POLLOUT); e != 0 {
 				return e
 			}
@@ -171,6 +180,12 @@ func (d *descriptor) newConnection(flags uint32) {
 	d.set(flags)
 }
 
+// connectedOutside reports, after connect(2) has given zero at once, whether
+// somebody else has made the connection: the kernel tells that once.
+func (d *descriptor) connectedOutside() bool {
+	return d.has(fOutside) && d.kind.tcp() && connected(d.fd)
+}
+
 // connectAtOnce is connect(2) that does not wait.
 func (d *descriptor) connectAtOnce(to *sockaddr) unix.Errno {
 	if d.has(fNonblocking) && !d.has(fAdopted) {
@@ -179,19 +194,40 @@ func (d *descriptor) connectAtOnce(to *sockaddr) unix.Errno {
 	return d.connectUnblocked(to)
 }
 
-// connectUnblocked is connect(2) with O_NONBLOCK set meanwhile. A socket that
-// is not connected has no other call that the flag could disturb.
 func (d *descriptor) connectUnblocked(to *sockaddr) unix.Errno {
+	return d.unblocked(func() unix.Errno { return connectNow(d.fd, to) })
+}
+
+// connectSoon is connectUnblocked that asks for the outcome at once, for a
+// connection to this machine is there already. started means that it has begun an
+// attempt; EALREADY is then that it takes longer.
+func (d *descriptor) connectSoon(to *sockaddr) (errno unix.Errno, started bool) {
+	errno = d.unblocked(func() unix.Errno {
+		errno := connectNow(d.fd, to)
+		if started = errno == unix.EINPROGRESS; started {
+			errno = connectNow(d.fd, to)
+		}
+		return errno
+	})
+	return errno, started
+}
+
+// unblocked makes a call with O_NONBLOCK set meanwhile. A socket that is not
+// connected has no other call that the flag could disturb.
+func (d *descriptor) unblocked(call func() unix.Errno) unix.Errno {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	flags, err := unix.FcntlInt(uintptr(d.fd), unix.F_GETFL, 0)
+	if err == nil && flags&unix.O_NONBLOCK != 0 {
+		return call()
+	}
 	if err == nil {
 		_, err = unix.FcntlInt(uintptr(d.fd), unix.F_SETFL, flags|unix.O_NONBLOCK)
 	}
 	if err != nil {
 		return errnoOf(err)
 	}
-	errno := connectNow(d.fd, to)
+	errno := call()
 	_, _ = unix.FcntlInt(uintptr(d.fd), unix.F_SETFL, flags)
 	return errno
 }

@@ -323,10 +323,13 @@ func kindOfDescriptor(fd int) kind {
 	if errno != 0 {
 		return noKind
 	}
-	typ, _ := getInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	protocol, _ := getInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
 	if protocol == unix.IPPROTO_MPTCP {
 		protocol = unix.IPPROTO_TCP
+	}
+	typ := int32(unix.SOCK_STREAM)
+	if protocol != unix.IPPROTO_TCP {
+		typ, _ = getInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	}
 	switch domain {
 	case unix.AF_UNIX:

@@ -22,14 +22,15 @@ type attempt struct {
 	socket    programSocket
 	started   time.Time
 	answered  atomic.Bool
-	timer     *time.Timer
+	watched   bool // under c.mu
 	follower  bool // waits for another attempt's outcome
 	abandoned bool // under c.mu: the chain was given up on, and the dup with it
 
-	// spare is another dup, of a socket that the chain goes on talking on after
-	// the kernel has connected it, else -1: its attempt cannot go on unseen, for
-	// it would look connected too early. interrupted, under c.mu, is what the
-	// caller gets instead when it must return.
+	// handshakes means that the chain goes on talking on the program's own socket
+	// after the kernel has connected it, so that the attempt cannot go on unseen.
+	// When the caller must return meanwhile it gets interrupted, and spare is a dup
+	// for what there is to undo; both under c.mu.
+	handshakes  bool
 	spare       int
 	interrupted unix.Errno
 }
@@ -67,21 +68,15 @@ func (a *attempt) connectOwn() {
 		a.refuse(unix.EISCONN)
 		return
 	}
-	a.spare = -1
-	if a.chains.Handshakes(p.domain) {
-		spare, err := unix.FcntlInt(uintptr(p.fd), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			a.refuse(errnoOf(err))
-			return
-		}
-		a.spare = spare
-		defer unix.Close(spare)
-	}
+	a.handshakes = a.chains.Handshakes(p.domain)
 	a.watch()
 	errno := a.chains.ConnectOwn(p.fd, c.target)
 	a.unwatch()
 
 	c.mu.Lock()
+	if a.interrupted != 0 {
+		defer unix.Close(a.spare)
+	}
 	if a.abandoned && a.interrupted != 0 && !c.ended {
 		_ = connectSocket(a.spare, make(sockaddr, sizeofSockaddrIn)) // AF_UNSPEC: as if there had been no attempt
 		c.told = true

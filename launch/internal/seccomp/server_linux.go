@@ -32,6 +32,7 @@ type Server struct {
 	wake          int // eventfd: stop serving
 	joiner        joiner
 	table         *table
+	watch         watch
 	gone          chan struct{} // closed when no process is left under the filter, or serving was stopped
 	goneOnce      sync.Once
 	work          sync.WaitGroup // every goroutine of the server
@@ -100,6 +101,7 @@ func (s *Server) Shutdown(patience time.Duration) bool {
 	s.CancelConnects()
 	ended := make(chan struct{})
 	go func() {
+		s.watch.stop(s)
 		s.work.Wait()
 		close(ended)
 	}()

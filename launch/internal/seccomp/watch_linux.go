@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,24 +15,110 @@ const (
 	laterLook = 100 * time.Millisecond
 )
 
+// watch is the attempts that are looked after. One timer serves them all, and is
+// not stopped when the last one has ended: most attempts end before it fires, and
+// setting a timer wakes a thread.
+type watch struct {
+	mu       sync.Mutex             // guards what follows; taken inside connection.mu, and nothing inside it
+	attempts map[*attempt]time.Time // when each is looked at next
+	timer    *time.Timer
+	armed    bool // counted in Server.work
+	stopped  bool
+}
+
+func (w *watch) add(a *attempt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.attempts == nil {
+		w.attempts = map[*attempt]time.Time{}
+	}
+	w.attempts[a] = time.Now().Add(firstLook)
+	w.armLocked(a.s, firstLook)
+}
+
+func (w *watch) remove(a *attempt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.attempts, a)
+}
+
+func (w *watch) armLocked(s *Server, in time.Duration) {
+	if w.armed || w.stopped {
+		return
+	}
+	w.armed = true
+	s.work.Add(1)
+	if w.timer == nil {
+		w.timer = time.AfterFunc(in, s.lookAround)
+		return
+	}
+	w.timer.Reset(in)
+}
+
+// due returns the attempts whose time has come, each of which has another one.
+func (w *watch) due() (due []*attempt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	for a, at := range w.attempts {
+		if !at.After(now) {
+			due = append(due, a)
+			w.attempts[a] = now.Add(laterLook)
+		}
+	}
+	return due
+}
+
+// rest arms the timer again, if there is an attempt to look at.
+func (w *watch) rest(s *Server) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.armed = false
+	next := laterLook
+	for _, at := range w.attempts {
+		next = min(next, time.Until(at))
+	}
+	if len(w.attempts) > 0 {
+		w.armLocked(s, next)
+	}
+}
+
+// stop ends looking. A look may be under way, which Server.work counts.
+func (w *watch) stop(s *Server) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = true
+	if w.armed && w.timer.Stop() {
+		w.armed = false
+		s.work.Done()
+	}
+}
+
+// lookAround looks at the attempts whose time has come.
+func (s *Server) lookAround() {
+	defer s.work.Done()
+	for _, a := range s.watch.due() {
+		a.look()
+	}
+	s.watch.rest(s)
+}
+
 // watch looks after an attempt that takes long: it interrupts the system call
 // for a signal or SO_SNDTIMEO, gives up when the caller has been killed, and
 // ends the attempt after the connect timeout.
 func (a *attempt) watch() {
-	a.s.work.Add(1)
 	a.c.mu.Lock()
-	a.timer = time.AfterFunc(firstLook, a.look)
-	a.c.mu.Unlock()
+	defer a.c.mu.Unlock()
+	a.watched = true
+	a.s.watch.add(a)
 }
 
 // unwatch ends the watch; look may still run once.
 func (a *attempt) unwatch() {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
-	if a.timer != nil && a.timer.Stop() {
-		a.s.work.Done()
-	}
-	a.timer = nil
+	a.watched = false
+	a.s.watch.remove(a)
 }
 
 func (a *attempt) look() {
@@ -44,22 +131,20 @@ func (a *attempt) look() {
 	}
 }
 
-// act does what there is to do, and arranges the next look if there is to be
-// one. It reports whether the connect timeout has passed.
+// act does what there is to do, and ends the watch when there is nothing left. It
+// reports whether the connect timeout has passed.
 func (a *attempt) act(signalled, waiting, killed bool) (timedOut bool) {
 	c := a.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	again := false
 	defer func() {
-		if again {
-			a.timer.Reset(laterLook)
-			return
+		if !again {
+			a.watched = false
+			a.s.watch.remove(a)
 		}
-		a.timer = nil
-		a.s.work.Done()
 	}()
-	if c.ended || c.joining || a.timer == nil {
+	if c.ended || c.joining || !a.watched {
 		return false
 	}
 	elapsed := time.Since(a.started)
@@ -73,10 +158,10 @@ func (a *attempt) act(signalled, waiting, killed bool) (timedOut bool) {
 		a.timeOutLocked()
 		return true
 	case signalled && a.startedOver():
-		a.interruptLocked(restartSystemCall)
+		again = !a.interruptLocked(restartSystemCall)
 		return false
 	case waiting && a.startedOver() && a.sendTimedOut(elapsed):
-		a.interruptLocked(unix.EINPROGRESS)
+		again = !a.interruptLocked(unix.EINPROGRESS)
 		return false
 	case signalled && a.detachLocked():
 		a.answer(restartSystemCall)
@@ -88,14 +173,22 @@ func (a *attempt) act(signalled, waiting, killed bool) (timedOut bool) {
 }
 
 // startedOver reports whether an attempt ends with its call, because it cannot
-// go on without one.
-func (a *attempt) startedOver() bool { return a.c.own && !a.follower && a.spare >= 0 }
+// go on without one: it would look connected too early.
+func (a *attempt) startedOver() bool { return a.c.own && !a.follower && a.handshakes }
 
 // interruptLocked ends the attempt with its call. The program finds the socket
-// as it was before.
-func (a *attempt) interruptLocked(errno unix.Errno) {
-	a.interrupted = errno
+// as it was before. It reports false when no descriptor is left for that.
+func (a *attempt) interruptLocked(errno unix.Errno) bool {
+	if a.abandoned {
+		return true
+	}
+	spare, err := unix.FcntlInt(uintptr(a.socket.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	a.spare, a.interrupted = spare, errno
 	a.abandonLocked()
+	return true
 }
 
 // detachLocked makes the connect go on without its caller, as the kernel's
