@@ -17,8 +17,7 @@ const DefaultConnectTimeout = 150 * time.Second
 type Options struct {
 	// Catalog decides through which chain connections go. nil means the
 	// installed catalog, the file at catalog.DefaultPath. Sockets that a program
-	// makes after a change of a catalog.Watched, such as a *catalog.File, go by
-	// the new one.
+	// makes after a change of a *catalog.File go by the new one.
 	Catalog catalog.Source
 
 	// NewDLL makes the DLL that the providers are loaded into, nil for ws2.New.
@@ -42,20 +41,9 @@ type Options struct {
 	// one way out are the chains, instead of trapping its system calls.
 	Isolate bool
 
-	// FailOpen lets the sockets of a program whose chain does not start go as
-	// without it, by the kernel's provider alone; Log says so, once for each chain.
-	// Without it Run fails, and in mid-run such a program's sockets do, with
-	// ENETDOWN. A chain that starts and then refuses a connection is not meant.
-	FailOpen bool
-
-	// Verbose also reports what is not carried as it happens, and at the end a
-	// Summary; and the stack of a provider that panics.
+	// Verbose also reports what is not carried (UDP, listeners), and the stack
+	// of a provider that panics.
 	Verbose bool
-	// Summary, unless nil, is called with what has become of the program's
-	// sockets before Run returns, once the program has run. Its figures cost some
-	// calls that nobody would stop without Verbose and Summary, such as making a
-	// UDP socket or sending a datagram.
-	Summary func(Summary)
 	// Log receives one line for each event worth telling a person. It may be
 	// called from several goroutines at once. nil writes to standard error.
 	Log func(line string)

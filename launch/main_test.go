@@ -54,8 +54,15 @@ const hostVerbose = "UPCALL_TEST_VERBOSE"
 // hostIsolate is the one that makes it isolate the program.
 const hostIsolate = "UPCALL_TEST_ISOLATE"
 
+// hostData is the one that makes its trace see the bytes.
+const hostData = "UPCALL_TEST_DATA"
+
 func hostMain(args []string) int {
-	source, err := compose(catalog.Layer{Name: "trace", Options: spi.Options{"file": args[0]}})
+	options := spi.Options{"file": args[0]}
+	if os.Getenv(hostData) != "" {
+		options["data"], options["preview"] = "on", "0"
+	}
+	source, err := compose(catalog.Layer{Name: "trace", Options: options})
 	if err == nil {
 		var code int
 		if code, err = Run(context.Background(), Options{

@@ -18,7 +18,6 @@ import (
 	"upcall.dev/launch/internal/chains"
 	"upcall.dev/launch/internal/isolate"
 	"upcall.dev/launch/internal/seccomp"
-	"upcall.dev/launch/internal/tally"
 )
 
 // killPatience is the time between SIGTERM and SIGKILL when ctx ends.
@@ -47,9 +46,6 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 		return ExitLaunchFailed, fmt.Errorf("programs cannot be run on %s: only on amd64 and arm64", runtime.GOARCH)
 	}
 	l := launcher{Options: o}
-	if o.Verbose || o.Summary != nil {
-		l.tally = tally.New()
-	}
 	if l.Log == nil {
 		l.Log = func(line string) { fmt.Fprintln(os.Stderr, "upcall: "+line) }
 	}
@@ -72,7 +68,7 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 		return ExitLaunchFailed, err
 	}
 	started := new(atomic.Bool)
-	through, err := chains.Open(l.chains(started), application)
+	through, err := chains.Open(chains.Config{Source: l.Catalog, NewDLL: l.NewDLL, Log: l.chainLog(started)}, application)
 	if err != nil {
 		return ExitLaunchFailed, err
 	}
@@ -86,17 +82,6 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 		l.Log(closeErr.Error())
 	}
 	return exitCode, err
-}
-
-// chains returns what the program's chains are made of.
-func (l *launcher) chains(started *atomic.Bool) chains.Config {
-	c := chains.Config{Source: l.Catalog, NewDLL: l.NewDLL, Log: l.chainLog(started)}
-	if l.FailOpen {
-		c.Without = func(why error) {
-			l.Log(fmt.Sprintf("%v; on-failure is open: sockets go without it, by the kernel's provider alone", why))
-		}
-	}
-	return c
 }
 
 // chainLog returns where messages of the chain's providers go. Without Verbose,
@@ -122,10 +107,7 @@ func exitCodeOf(err error) int {
 	return ExitLaunchFailed
 }
 
-type launcher struct {
-	Options
-	tally *tally.Tally // nil: nobody wants a summary
-}
+type launcher struct{ Options }
 
 func (l *launcher) warnSetuid(path string) {
 	var info unix.Stat_t
@@ -147,17 +129,14 @@ func (l *launcher) run(ctx context.Context, path string, through *chains.Set) (e
 	if err != nil {
 		return ExitLaunchFailed, true, err
 	}
-	l.countInherited()
 	signals := forwardSignals(cmd.Process)
 	defer signals.stop()
 	startErr := l.proceed(stage)
 	waitErr := l.wait(ctx, cmd, s, signals)
 	returned = s.Shutdown(l.patience)
-	if startErr != nil {
-		return exitCodeOf(startErr), returned, startErr
-	}
-	l.summarize()
 	switch {
+	case startErr != nil:
+		return exitCodeOf(startErr), returned, startErr
 	case ctx.Err() != nil:
 		return exitStatus(cmd.ProcessState), returned, context.Cause(ctx)
 	}
@@ -195,9 +174,9 @@ func (l *launcher) start(cmd *exec.Cmd, through *chains.Set) (door, stage, error
 		verbose = l.Log
 	}
 	if l.Isolate {
-		return untyped(isolate.Start(cmd, isolate.Config{Chains: through, Log: l.Log, Verbose: verbose, ConnectTimeout: l.ConnectTimeout, Tally: l.tally}))
+		return untyped(isolate.Start(cmd, isolate.Config{Chains: through, Log: l.Log, Verbose: verbose, ConnectTimeout: l.ConnectTimeout}))
 	}
-	return untyped(seccomp.Start(cmd, seccomp.Config{Chains: through, Log: l.Log, Verbose: verbose, ConnectTimeout: l.ConnectTimeout, Tally: l.tally}))
+	return untyped(seccomp.Start(cmd, seccomp.Config{Chains: through, Log: l.Log, Verbose: verbose, ConnectTimeout: l.ConnectTimeout}))
 }
 
 func untyped[D door, S stage](d D, s S, err error) (door, stage, error) { return d, s, err }

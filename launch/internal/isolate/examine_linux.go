@@ -50,9 +50,10 @@ func examine(ctx context.Context) error {
 		stage.conn.Close()
 		_ = cmd.Wait()
 	}()
-	link, err := newLink(packets, func(netip.AddrPort) {}, func() {})
+	defer unix.Close(packets[1])
+	link, err := newLink(packets[0], func(netip.AddrPort) {}, func() {})
 	if err != nil {
-		_ = unix.Close(packets)
+		_ = unix.Close(packets[0])
 		return err
 	}
 	link.close()

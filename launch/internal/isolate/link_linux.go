@@ -56,6 +56,7 @@ type link struct {
 	reading    sync.WaitGroup
 	closed     func(source netip.AddrPort) // called when a datagram has reached nobody
 	down       func()                      // called once, when the namespace has gone or reading was stopped
+	vanished   atomic.Bool                 // the namespace has gone
 }
 
 var _ stack.LinkEndpoint = (*link)(nil)
@@ -142,6 +143,7 @@ func (l *link) wait() bool {
 			// The device goes with the namespace at its other end.
 			code, err := unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 			if err != nil || unix.Errno(code) == unix.ENETDOWN {
+				l.vanished.Store(true)
 				return false
 			}
 		}

@@ -14,7 +14,7 @@ import (
 func udpPacket(t testing.TB, from, to string, payload []byte) []byte {
 	t.Helper()
 	source, destination := netip.MustParseAddrPort(from), netip.MustParseAddrPort(to)
-	network := datagramHeader(tcpip.AddrFromSlice(source.Addr().AsSlice()), tcpip.AddrFromSlice(destination.Addr().AsSlice()), header.UDPMinimumSize+len(payload))
+	network := networkHeader(header.UDPProtocolNumber, tcpip.AddrFromSlice(source.Addr().AsSlice()), tcpip.AddrFromSlice(destination.Addr().AsSlice()), header.UDPMinimumSize+len(payload))
 	transport := header.UDP(make([]byte, header.UDPMinimumSize))
 	transport.Encode(&header.UDPFields{SrcPort: source.Port(), DstPort: destination.Port(), Length: uint16(header.UDPMinimumSize + len(payload))})
 	return bytes.Join([][]byte{network, transport, payload}, nil)

@@ -22,49 +22,53 @@ var (
 const linkMTU = 65535
 
 // isolateNetwork moves the calling thread from the outer namespace, a new one, to
-// one of the program, and returns a packet socket of the outer end of the link
-// between them. step says what failed.
-func isolateNetwork() (packets int, step string, err error) {
+// one of the program, and returns two packet sockets of the outer end of the link
+// between them, of which the second receives nothing yet. step says what failed.
+func isolateNetwork() (packets [2]int, step string, err error) {
 	outside, err := openRouteSocket()
 	if err != nil {
-		return -1, "open a netlink socket", err
+		return packets, "open a netlink socket", err
 	}
 	defer outside.close()
-	packets, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return -1, "open a packet socket", err
+	for i := range packets {
+		packets[i], err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			return packets, "open a packet socket", err
+		}
 	}
 	outer, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, "open /proc/thread-self/ns/net", err
+		return packets, "open /proc/thread-self/ns/net", err
 	}
 	defer unix.Close(outer)
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return -1, "make a network namespace", err
+		return packets, "make a network namespace", err
 	}
 	inside, err := openRouteSocket()
 	if err != nil {
-		return -1, "open a netlink socket", err
+		return packets, "open a netlink socket", err
 	}
 	defer inside.close()
 	if err := inside.addPair(innerEnd, outerEnd, outer); err != nil {
-		return -1, "make a pair of veth devices", err
+		return packets, "make a pair of veth devices", err
 	}
-	index, err := indexOf(packets, outerEnd.name)
+	index, err := indexOf(packets[0], outerEnd.name)
 	if err != nil {
-		return -1, "find the link's outer end", err
+		return packets, "find the link's outer end", err
 	}
 	if err := outside.quiet(index); err != nil {
-		return -1, "keep the link's outer end quiet", err
+		return packets, "keep the link's outer end quiet", err
 	}
 	if err := outside.setUp(index); err != nil {
-		return -1, "bring the link's outer end up", err
+		return packets, "bring the link's outer end up", err
 	}
 	if step, err := configure(inside); err != nil {
-		return -1, step, err
+		return packets, step, err
 	}
-	if err := unix.Bind(packets, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: index}); err != nil {
-		return -1, "bind a packet socket", err
+	for i, protocol := range [len(packets)]uint16{networkOrder(unix.ETH_P_ALL), 0} {
+		if err := unix.Bind(packets[i], &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: index}); err != nil {
+			return packets, "bind a packet socket", err
+		}
 	}
 	return packets, "", nil
 }

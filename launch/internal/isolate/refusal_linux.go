@@ -80,34 +80,29 @@ func unreachable(errno unix.Errno) (code4 header.ICMPv4Code, code6 header.ICMPv6
 // sendUnreachable sends the ICMP message "destination unreachable" about a packet
 // to who sent it.
 func (s *Server) sendUnreachable(head []byte, code4 header.ICMPv4Code, code6 header.ICMPv6Code) {
+	protocol := header.IPv4ProtocolNumber
+	if header.IPVersion(head) == header.IPv6Version {
+		protocol = header.IPv6ProtocolNumber
+	}
+	s.link.send(protocol, 0, 0, [][]byte{unreachableMessage(head, code4, code6)})
+}
+
+// unreachableMessage is that message, with its network header.
+func unreachableMessage(head []byte, code4 header.ICMPv4Code, code6 header.ICMPv6Code) []byte {
 	if header.IPVersion(head) == header.IPv4Version {
 		about := header.IPv4(head)
-		message := make([]byte, header.IPv4MinimumSize+header.ICMPv4MinimumSize+len(head))
-		ip := header.IPv4(message)
-		ip.Encode(&header.IPv4Fields{
-			TotalLength: uint16(len(message)), TTL: 64, Protocol: uint8(header.ICMPv4ProtocolNumber),
-			SrcAddr: about.DestinationAddress(), DstAddr: about.SourceAddress(),
-		})
-		ip.SetChecksum(^ip.CalculateChecksum())
-		icmp := header.ICMPv4(message[header.IPv4MinimumSize:])
+		icmp := header.ICMPv4(make([]byte, header.ICMPv4MinimumSize+len(head)))
 		icmp.SetType(header.ICMPv4DstUnreachable)
 		icmp.SetCode(code4)
 		copy(icmp[header.ICMPv4MinimumSize:], head)
 		icmp.SetChecksum(^checksum.Checksum(icmp, 0))
-		s.link.send(header.IPv4ProtocolNumber, 0, 0, [][]byte{message})
-		return
+		return append(networkHeader(header.ICMPv4ProtocolNumber, about.DestinationAddress(), about.SourceAddress(), len(icmp)), icmp...)
 	}
 	about := header.IPv6(head)
-	message := make([]byte, header.IPv6MinimumSize+header.ICMPv6DstUnreachableMinimumSize+len(head))
-	ip := header.IPv6(message)
-	ip.Encode(&header.IPv6Fields{
-		PayloadLength: uint16(len(message) - header.IPv6MinimumSize), TransportProtocol: header.ICMPv6ProtocolNumber, HopLimit: 64,
-		SrcAddr: about.DestinationAddress(), DstAddr: about.SourceAddress(),
-	})
-	icmp := header.ICMPv6(message[header.IPv6MinimumSize:])
+	icmp := header.ICMPv6(make([]byte, header.ICMPv6DstUnreachableMinimumSize+len(head)))
 	icmp.SetType(header.ICMPv6DstUnreachable)
 	icmp.SetCode(code6)
 	copy(icmp[header.ICMPv6DstUnreachableMinimumSize:], head)
-	icmp.SetChecksum(header.ICMPv6Checksum(header.ICMPv6ChecksumParams{Header: icmp, Src: ip.SourceAddress(), Dst: ip.DestinationAddress()}))
-	s.link.send(header.IPv6ProtocolNumber, 0, 0, [][]byte{message})
+	icmp.SetChecksum(header.ICMPv6Checksum(header.ICMPv6ChecksumParams{Header: icmp, Src: about.DestinationAddress(), Dst: about.SourceAddress()}))
+	return append(networkHeader(header.ICMPv6ProtocolNumber, about.DestinationAddress(), about.SourceAddress(), len(icmp)), icmp...)
 }

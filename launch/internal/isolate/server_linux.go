@@ -17,7 +17,6 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 
 	"upcall.dev/launch/internal/chains"
-	"upcall.dev/launch/internal/tally"
 )
 
 // Config is what a [Server] serves with.
@@ -28,8 +27,6 @@ type Config struct {
 	Log, Verbose func(string)
 	// ConnectTimeout is the longest that a chain may take to connect.
 	ConnectTimeout time.Duration
-	// Tally counts what becomes of sockets; nil counts nothing.
-	Tally *tally.Tally
 }
 
 // Server carries what comes over the link of one program's namespace.
@@ -40,6 +37,8 @@ type Server struct {
 	stack       *stack.Stack
 	refusals    refusals
 	datagrams   datagrams
+	recorded    *flows
+	guard       *guard
 	gone        chan struct{}  // closed when the namespace has gone, or serving was stopped
 	work        sync.WaitGroup // every goroutine of the server
 	connections sync.WaitGroup // connects and relays among them
@@ -62,8 +61,9 @@ const (
 // a program may use a port again at once.
 const timeWait = 5 * time.Millisecond
 
-func newServer(packets int, d *directory, c Config) (*Server, error) {
-	s := &Server{Config: c, directory: d, gone: make(chan struct{}), closing: make(chan struct{})}
+// newServer takes over what it is given, on success.
+func newServer(packets int, d *directory, connections *flows, g *guard, c Config) (*Server, error) {
+	s := &Server{Config: c, directory: d, recorded: connections, guard: g, gone: make(chan struct{}), closing: make(chan struct{})}
 	s.connecting, s.giveUp = context.WithCancel(context.Background())
 	s.datagrams.flows = map[netip.AddrPort]*flow{}
 	s.refusals.heads = map[stack.TransportEndpointID][]byte{}
@@ -125,7 +125,8 @@ func (s *Server) Relayed() int64 { return s.relayed.Load() }
 // Gone is closed.
 func (s *Server) WaitConnections() { s.connections.Wait() }
 
-// Stop ends serving: the namespace has no way out any more.
+// Stop ends serving: the namespace has no way out any more, and from Shutdown on
+// its guard says so to whoever is left.
 func (s *Server) Stop() { s.link.stop() }
 
 // CancelConnects gives up the connects in progress; relays go on.
@@ -136,6 +137,7 @@ func (s *Server) CancelConnects() { s.giveUp() }
 func (s *Server) Shutdown(patience time.Duration) bool {
 	s.Stop()
 	<-s.gone
+	defer s.guard.end(!s.link.vanished.Load())
 	close(s.closing)
 	s.CancelConnects()
 	s.datagrams.close()
@@ -154,6 +156,7 @@ func (s *Server) Shutdown(patience time.Duration) bool {
 		return false // a provider does not return; its goroutine still owns the link
 	}
 	s.link.close()
+	s.recorded.close()
 	return true
 }
 

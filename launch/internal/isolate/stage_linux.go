@@ -31,7 +31,7 @@ type stageRequest struct {
 }
 
 // stageReply is what the stage answers: first that the namespaces are ready,
-// after the packet socket, then, only when execve failed, its errno.
+// after the packet sockets, then, only when execve failed, its errno.
 type stageReply struct {
 	Step  string // what failed, empty when nothing did
 	Errno unix.Errno
@@ -40,12 +40,16 @@ type stageReply struct {
 const stepExec = "execve"
 
 // StageMain returns at once, unless this process was started by [Start] as the
-// stage of a program: then it becomes that program and never returns.
+// stage of a program: then it becomes that program and never returns. Nor does it
+// in a guard.
 func StageMain() {
-	if len(os.Args) != 1 || os.Args[0] != stageName {
-		return
+	switch {
+	case len(os.Args) != 1:
+	case os.Args[0] == stageName:
+		os.Exit(stage(os.NewFile(stageFD, "host")))
+	case os.Args[0] == guardName:
+		guardMain()
 	}
-	os.Exit(stage(os.NewFile(stageFD, "host")))
 }
 
 func stage(host *os.File) (exitCode int) {
@@ -66,7 +70,7 @@ func stage(host *os.File) (exitCode int) {
 		step, err = "drop capabilities", dropCapabilities()
 	}
 	if err == nil {
-		step, err = "hand over the packet socket", unix.Sendmsg(stageFD, []byte{0}, unix.UnixRights(packets), nil, 0)
+		step, err = "hand over the packet sockets", unix.Sendmsg(stageFD, []byte{0}, unix.UnixRights(packets[:]...), nil, 0)
 	}
 	if err != nil {
 		if !errors.As(err, &errno) {
@@ -104,10 +108,9 @@ func Start(cmd *exec.Cmd, c Config) (*Server, *Stage, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := newServer(packets, newDirectory(names.behind), c)
+	s, err := serve(packets, newDirectory(names.behind), c)
 	if err != nil {
 		stage.conn.Close()
-		_ = unix.Close(packets)
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		return nil, nil, err
@@ -115,70 +118,94 @@ func Start(cmd *exec.Cmd, c Config) (*Server, *Stage, error) {
 	return s, stage, nil
 }
 
-func startStage(cmd *exec.Cmd, names *nameFiles) (link *Stage, packets int, err error) {
+// serve takes over the packet sockets, of which the second is the guard's.
+func serve(packets [2]int, d *directory, c Config) (*Server, error) {
+	connections, file, err := newFlows()
+	if err != nil {
+		_ = unix.Close(packets[0])
+		_ = unix.Close(packets[1])
+		return nil, fmt.Errorf("no memory to share with the namespace's guard: %w", err)
+	}
+	g, err := startGuard(os.NewFile(uintptr(packets[1]), "packets"), file)
+	if err == nil {
+		var s *Server
+		if s, err = newServer(packets[0], d, connections, g, c); err == nil {
+			return s, nil
+		}
+		g.end(false)
+	}
+	_ = unix.Close(packets[0])
+	connections.close()
+	return nil, err
+}
+
+func startStage(cmd *exec.Cmd, names *nameFiles) (link *Stage, packets [2]int, err error) {
 	request := stageRequest{Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Names: *names}
 	cmd.Path, cmd.Args, cmd.Env = "/proc/self/exe", []string{stageName}, []string{}
 	cmd.Err = nil
 	if cmd.SysProcAttr, err = namespaces(); err != nil {
-		return nil, -1, err
+		return nil, packets, err
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, -1, fmt.Errorf("no socket pair for the stage: %w", err)
+		return nil, packets, fmt.Errorf("no socket pair for the stage: %w", err)
 	}
 	own, remote := os.NewFile(uintptr(pair[0]), "stage"), os.NewFile(uintptr(pair[1]), "host")
 	conn, err := net.FileConn(own)
 	own.Close()
 	if err != nil {
 		remote.Close()
-		return nil, -1, fmt.Errorf("no socket pair for the stage: %w", err)
+		return nil, packets, fmt.Errorf("no socket pair for the stage: %w", err)
 	}
 	cmd.ExtraFiles = []*os.File{remote}
 	err = cmd.Start()
 	remote.Close()
 	if err != nil {
 		conn.Close()
-		return nil, -1, startError(err)
+		return nil, packets, startError(err)
 	}
 	link = &Stage{conn: conn.(*net.UnixConn)}
-	packets, err = link.takeSocket(request)
+	packets, err = link.takeSockets(request)
 	if err != nil {
 		conn.Close()
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		return nil, -1, err
+		return nil, packets, err
 	}
 	return link, packets, nil
 }
 
-// takeSocket gives the stage its task and waits for the packet socket.
-func (l *Stage) takeSocket(request stageRequest) (int, error) {
+// takeSockets gives the stage its task and waits for the packet sockets.
+func (l *Stage) takeSockets(request stageRequest) (packets [2]int, err error) {
 	if err := gob.NewEncoder(l.conn).Encode(request); err != nil {
-		return -1, errNoStage
+		return packets, errNoStage
 	}
 	var ok [1]byte
-	rights := make([]byte, unix.CmsgSpace(4))
+	rights := make([]byte, unix.CmsgSpace(4*len(packets)))
 	n, rightsLen, _, _, err := l.conn.ReadMsgUnix(ok[:], rights)
 	if err != nil || n != 1 {
-		return -1, errNoStage
+		return packets, errNoStage
 	}
 	if ok[0] != 0 {
 		var reply stageReply
 		if err := gob.NewDecoder(l.conn).Decode(&reply); err != nil {
-			return -1, errNoStage
+			return packets, errNoStage
 		}
-		return -1, stageError(reply)
+		return packets, stageError(reply)
 	}
 	messages, err := unix.ParseSocketControlMessage(rights[:rightsLen])
 	if err != nil || len(messages) != 1 {
-		return -1, errNoStage
+		return packets, errNoStage
 	}
 	descriptors, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(descriptors) != 1 {
-		return -1, errNoStage
+	if err != nil || len(descriptors) != len(packets) {
+		return packets, errNoStage
 	}
-	unix.CloseOnExec(descriptors[0])
-	return descriptors[0], nil
+	for i, fd := range descriptors {
+		unix.CloseOnExec(fd)
+		packets[i] = fd
+	}
+	return packets, nil
 }
 
 // Proceed lets the stage become the program and waits until it has. errno is what

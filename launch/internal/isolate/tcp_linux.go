@@ -25,19 +25,19 @@ func (s *Server) connect(r *tcp.ForwarderRequest) {
 	defer s.work.Done()
 	defer s.connections.Done()
 	id := r.ID()
+	slot := s.recorded.add(addrPort(id.RemoteAddress, id.RemotePort), addrPort(id.LocalAddress, id.LocalPort))
+	defer s.recorded.remove(slot)
 	head := s.refusals.take(id)
 	defer s.refusals.take(id) // of a SYN that has come again
 	to := s.directory.outside(addrPort(id.LocalAddress, id.LocalPort))
 	through, err := s.through()
 	if err != nil {
 		s.Log(fmt.Sprintf("%v; the program's connect to %v fails", err, to))
-		s.count("tcp", 0, to, chains.Way{}, unix.ENETDOWN)
 		s.refuse(r, head, unix.ENETDOWN)
 		return
 	}
 	defer through.Release()
 	remote, errno := s.dial(through, to)
-	s.count("tcp", 0, to, through.Way(domainOf(to), unix.SOCK_STREAM), errno)
 	if errno != 0 {
 		s.refuse(r, head, errno)
 		return

@@ -38,9 +38,8 @@ const (
 
 // datagrams are the flows by the program's address and port.
 type datagrams struct {
-	mu     sync.Mutex // guards what follows; a flow's own lock may be taken under it
+	mu     sync.Mutex // guards flows and closed; a flow's own lock may be taken under it
 	flows  map[netip.AddrPort]*flow
-	opened uint64 // flows so far
 	closed bool
 }
 
@@ -48,7 +47,6 @@ type datagrams struct {
 // sends to.
 type flow struct {
 	source netip.AddrPort
-	number uint64 // by which it is counted
 	queue  chan datagram
 	end    context.CancelFunc
 	active atomic.Int64 // when the last datagram passed, in Unix nanoseconds
@@ -107,8 +105,6 @@ func (s *Server) flow(source netip.AddrPort) *flow {
 	f := &flow{source: source, queue: make(chan datagram, flowQueue), end: end, peers: map[netip.AddrPort]peer{}, lookups: true}
 	f.active.Store(time.Now().UnixNano())
 	d.flows[source] = f
-	d.opened++
-	f.number = d.opened
 	s.work.Add(1)
 	go func() {
 		defer s.work.Done()
@@ -198,7 +194,6 @@ func (s *Server) serve(ctx context.Context, f *flow) {
 	through, err := s.through()
 	if err != nil {
 		s.Log(fmt.Sprintf("%v; what the program sends by UDP is lost", err))
-		s.count("udp", f.number, f.last(), chains.Way{}, unix.ENETDOWN)
 		return
 	}
 	defer through.Release()
@@ -207,9 +202,7 @@ func (s *Server) serve(ctx context.Context, f *flow) {
 	if err != nil {
 		if ctx.Err() == nil {
 			s.Log(fmt.Sprintf("%s opens no UDP socket: %v; what the program sends is lost", through.Describe(domain, unix.SOCK_DGRAM), err))
-			errno := through.Errno(err)
-			s.unreachable(f, f.last(), errno)
-			s.count("udp", f.number, f.last(), chains.Way{}, errno)
+			s.unreachable(f, f.last(), through.Errno(err))
 		}
 		return
 	}
@@ -226,7 +219,6 @@ func (s *Server) serve(ctx context.Context, f *flow) {
 
 // send sends what the program has sent, until ctx ends.
 func (s *Server) send(ctx context.Context, f *flow, through *chains.Chains, conn *wsnet.PacketConn, own bool) {
-	domain := domainOf(f.source)
 	for {
 		var d datagram
 		select {
@@ -239,12 +231,9 @@ func (s *Server) send(ctx context.Context, f *flow, through *chains.Chains, conn
 			// It was the error of an earlier one.
 			_, err = conn.WriteToUDPAddrPort(d.payload, d.to)
 		}
-		var errno unix.Errno
 		if err != nil && ctx.Err() == nil {
-			errno = through.Errno(err)
-			s.unreachable(f, d.to, errno)
+			s.unreachable(f, d.to, through.Errno(err))
 		}
-		s.count("udp", f.number, d.to, through.Way(domain, unix.SOCK_DGRAM), errno)
 	}
 }
 
@@ -297,7 +286,7 @@ func (s *Server) answer(f *flow, from netip.AddrPort, payload []byte) {
 		SrcPort: inside.Port(), DstPort: f.source.Port(), Length: uint16(length),
 		Checksum: header.PseudoHeaderChecksum(header.UDPProtocolNumber, source, destination, uint16(length)),
 	})
-	network := datagramHeader(source, destination, length)
+	network := networkHeader(header.UDPProtocolNumber, source, destination, length)
 	protocol := header.IPv4ProtocolNumber
 	if source.Len() != header.IPv4AddressSize {
 		protocol = header.IPv6ProtocolNumber
@@ -308,19 +297,19 @@ func (s *Server) answer(f *flow, from netip.AddrPort, payload []byte) {
 // udpChecksumOffset is where a UDP header has its checksum.
 const udpChecksumOffset = 6
 
-// datagramHeader returns the network header of a UDP datagram.
-func datagramHeader(from, to tcpip.Address, length int) []byte {
+// networkHeader returns the network header of a packet.
+func networkHeader(protocol tcpip.TransportProtocolNumber, from, to tcpip.Address, length int) []byte {
 	if from.Len() == header.IPv4AddressSize {
 		ip := header.IPv4(make([]byte, header.IPv4MinimumSize))
 		ip.Encode(&header.IPv4Fields{
-			TotalLength: uint16(header.IPv4MinimumSize + length), TTL: 64, Protocol: uint8(header.UDPProtocolNumber), SrcAddr: from, DstAddr: to,
+			TotalLength: uint16(header.IPv4MinimumSize + length), TTL: 64, Protocol: uint8(protocol), SrcAddr: from, DstAddr: to,
 		})
 		ip.SetChecksum(^checksum.Checksum(ip, 0))
 		return ip
 	}
 	ip := header.IPv6(make([]byte, header.IPv6MinimumSize))
 	ip.Encode(&header.IPv6Fields{
-		PayloadLength: uint16(length), TransportProtocol: header.UDPProtocolNumber, HopLimit: 64, SrcAddr: from, DstAddr: to,
+		PayloadLength: uint16(length), TransportProtocol: protocol, HopLimit: 64, SrcAddr: from, DstAddr: to,
 	})
 	return ip
 }

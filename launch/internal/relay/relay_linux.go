@@ -20,6 +20,10 @@ const relayBuffer = 256 << 10
 
 var relayBuffers = sync.Pool{New: func() any { b := make([]byte, relayBuffer); return &b }}
 
+// ResetOnDeath makes the peer of an end see a reset, and not the end of the stream,
+// should this process be killed while it relays.
+func ResetOnDeath(end Stream) { setLinger(end, 0) }
+
 // Run copies both ways until both directions have ended, and counts the bytes in
 // relayed. The end of one direction is passed on as a
 // half-close; an error resets both ends, as does closing.
@@ -47,6 +51,7 @@ func Run(local, remote Stream, closing <-chan struct{}, relayed *atomic.Int64) {
 		}
 	}
 	if !failed {
+		setLinger(local, -1) // undoes ResetOnDeath
 		_ = local.Close()
 		_ = remote.Close()
 	}
@@ -75,8 +80,12 @@ func copyHalf(to, from Stream, relayed *atomic.Int64) error {
 
 // Reset closes an end so that its peer sees a reset, where it can.
 func Reset(end Stream) {
-	if l, ok := end.(interface{ SetLinger(seconds int) error }); ok {
-		_ = l.SetLinger(0)
-	}
+	setLinger(end, 0)
 	_ = end.Close()
+}
+
+func setLinger(end Stream, seconds int) {
+	if l, ok := end.(interface{ SetLinger(seconds int) error }); ok {
+		_ = l.SetLinger(seconds)
+	}
 }

@@ -229,7 +229,7 @@ func (a *attempt) failLocked(errno unix.Errno) {
 	a.c.end(errno)
 	a.s.table.settle(a.c)
 	if a.c.held {
-		_ = unix.Shutdown(a.socket.fd, unix.SHUT_RDWR)
+		a.s.joiner.drop(a.socket, a.c.target.Addr())
 	}
 }
 

@@ -89,6 +89,14 @@ func (j *joiner) hold(p programSocket, target netip.Addr) unix.Errno {
 	return h.hold(p)
 }
 
+// drop gives up what hold has begun: the program's poll reports an error.
+func (j *joiner) drop(p programSocket, target netip.Addr) {
+	if h, err := onLoopback(p.domain, target, j.synHold); err == nil {
+		h.unhasten(p.fd)
+	}
+	_ = unix.Shutdown(p.fd, unix.SHUT_RDWR)
+}
+
 // join connects the program's socket with the host and returns the host's end.
 func (j *joiner) join(p programSocket, target netip.Addr, held bool) (*net.TCPConn, unix.Errno) {
 	if held {

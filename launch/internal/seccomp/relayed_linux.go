@@ -8,6 +8,7 @@ import (
 // startRelay joins the two ends until both directions have ended. The
 // connection stays in the table as long, for getpeername.
 func (s *Server) startRelay(c *connection, through *chains.Chains, local, remote relay.Stream) {
+	relay.ResetOnDeath(local)
 	s.work.Add(1)
 	s.connections.Add(1)
 	go func() {

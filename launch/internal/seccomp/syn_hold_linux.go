@@ -19,6 +19,7 @@ import (
 type synHold struct {
 	fd, filler int
 	at         netip.AddrPort
+	retries    int // how often a SYN is sent again unless a socket says otherwise
 }
 
 func newSynHold(on netip.Addr) (*synHold, error) {
@@ -40,6 +41,7 @@ func newSynHold(on netip.Addr) (*synHold, error) {
 		h.close()
 		return nil, errno
 	}
+	h.retries, _ = unix.GetsockoptInt(filler, unix.IPPROTO_TCP, unix.TCP_SYNCNT)
 	if !waitFor(fd, unix.POLLIN, time.Now().Add(joinTimeout)) { // readable: the queue is full
 		h.close()
 		return nil, unix.ETIMEDOUT
@@ -65,6 +67,7 @@ func (h *synHold) hold(p programSocket) unix.Errno {
 		}
 		defer unix.FcntlInt(uintptr(p.fd), unix.F_SETFL, flags)
 	}
+	h.hasten(p.fd)
 	errno := connectSocket(p.fd, sockaddrFor(p.domain, h.at))
 	if errno == 0 {
 		return unix.ECONNABORTED // the queue was not full: nothing holds it
@@ -72,12 +75,39 @@ func (h *synHold) hold(p programSocket) unix.Errno {
 	return errno
 }
 
+// hasten makes the kernel send the SYN once a second, as long in all as it would
+// else, where it can (Linux 6.15): should this process die, the next one is
+// refused. A program that has set the number of its own keeps it.
+func (h *synHold) hasten(fd int) {
+	if n, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_SYNCNT); err != nil || n != h.retries {
+		return
+	}
+	if unix.SetsockoptInt(fd, unix.IPPROTO_TCP, tcpLongestPause, 1000) == nil {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_SYNCNT, mostRetries)
+	}
+}
+
+// unhasten undoes hasten.
+func (h *synHold) unhasten(fd int) {
+	if n, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_SYNCNT); err != nil || n != mostRetries {
+		return
+	}
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_SYNCNT, h.retries)
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, tcpLongestPause, 120_000)
+}
+
+const (
+	tcpLongestPause = 44  // TCP_RTO_MAX_MS, in milliseconds; the kernel's own is 120 s
+	mostRetries     = 127 // what TCP_SYNCNT allows
+)
+
 // release establishes the program's connection and returns the host's end.
 func (h *synHold) release(p programSocket) (*net.TCPConn, unix.Errno) {
 	program, errno := socketName(unix.SYS_GETSOCKNAME, p.fd, p.domain)
 	if errno != 0 {
 		return nil, errno
 	}
+	h.unhasten(p.fd)
 	conn, err := dialFrom(h.at, unmapped(program))
 	if err != nil {
 		return nil, errnoOf(err)
