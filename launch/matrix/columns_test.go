@@ -78,30 +78,30 @@ func (c *cell) launcher() []string {
 	return append(args, "--")
 }
 
-// url is that of a path at one of the servers outside.
+// url is that of a path at the web server outside.
 func (c *cell) url(path string) string {
 	return fmt.Sprintf("http://%s:%d%s", c.host, c.out.http, path)
 }
 
-// traced fails unless the program's calls of that name, for one of the ports,
-// have passed the chain. A SOCKS chain may have connected to its proxy alone.
-func (c *cell) traced(call string, ports ...int) {
+// besides is where a client of a server in the column runs: bare, beside it.
+func (c *cell) besides() *cell {
+	b := *c
+	b.column, b.host, b.within = bare, "127.0.0.1", nil
+	return &b
+}
+
+// connected fails unless the program's ways to these ports have passed the chain;
+// a SOCKS chain may have connected to its proxy alone.
+func (c *cell) connected(ports ...int) {
 	c.Helper()
 	if c.column.bare {
 		return
 	}
-	text, _ := os.ReadFile(c.traceFile())
 	for _, port := range ports {
-		seen := false
-		for line := range strings.Lines(string(text)) {
-			seen = seen || strings.Contains(line, call+"(") && strings.Contains(line, fmt.Sprint(":", port))
-		}
-		if !seen {
-			c.Errorf("no %s with port %d has passed the chain:\n%.4000s", call, port, text)
-		}
+		c.traced(fmt.Sprintf(`WSP(Connect|SendTo)\(.*:%d\b`, port))
 	}
-	below, _ := os.ReadFile(c.belowFile())
-	for line := range strings.Lines(string(below)) {
+	text, _ := os.ReadFile(c.belowFile())
+	for line := range strings.Lines(string(text)) {
 		to := connectTo.FindStringSubmatch(line)
 		if to == nil {
 			continue
@@ -113,3 +113,22 @@ func (c *cell) traced(call string, ports ...int) {
 }
 
 var connectTo = regexp.MustCompile(`WSPConnect\(\d+, (\S+:\d+)\)`)
+
+// accepted fails unless the server at the port, and what it has accepted, are the
+// chain's.
+func (c *cell) accepted(port int) {
+	c.Helper()
+	if !c.column.bare {
+		c.traced(fmt.Sprintf(`WSPBind\(.*:%d\b`, port))
+		c.traced(`WSPAccept\(`)
+	}
+}
+
+// traced fails unless the trace has a line like that.
+func (c *cell) traced(like string) {
+	c.Helper()
+	text, _ := os.ReadFile(c.traceFile())
+	if !regexp.MustCompile(like).Match(text) {
+		c.Errorf("nothing like %s has passed the chain:\n%.4000s", like, text)
+	}
+}

@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		os.RemoveAll(buildDir)
+		if madeDirectory {
+			_ = os.Remove(privileges)
+		}
 		os.Exit(code)
 	}))
 }
@@ -43,6 +46,9 @@ var built struct {
 // compile runs a compiler once for all tests and returns what it made.
 func compile(t testing.TB, name string, how func(into string) *exec.Cmd) string {
 	t.Helper()
+	if given := os.Getenv(programVariable(name)); given != "" {
+		return given
+	}
 	built.Lock()
 	defer built.Unlock()
 	if path := built.paths[name]; path != "" {
@@ -59,11 +65,19 @@ func compile(t testing.TB, name string, how func(into string) *exec.Cmd) string 
 	return path
 }
 
+// programs are the variables by which a copy of the tests is told of what this
+// one has compiled.
+func programs() (variables []string) {
+	built.Lock()
+	defer built.Unlock()
+	for name, path := range built.paths {
+		variables = append(variables, programVariable(name)+"="+path)
+	}
+	return variables
+}
+
 func goProgram(t testing.TB, name, dir string) string {
 	t.Helper()
-	if given := os.Getenv(programVariable(name)); given != "" {
-		return given
-	}
 	return compile(t, name, func(into string) *exec.Cmd {
 		cmd := exec.Command("go", "build", "-o", into, dir)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -33,19 +33,17 @@ const (
 	nameServer = "203.0.113.53"
 )
 
+const worldMarker = "UPCALL_MATRIX_WORLD"
+
 var (
 	proxySide   = []netip.Addr{netip.MustParseAddr("10.77.0.1"), netip.MustParseAddr("fd77::1")}
 	programSide = []netip.Addr{netip.MustParseAddr("10.77.0.2"), netip.MustParseAddr("fd77::2")}
-	worldMarker = "UPCALL_MATRIX_WORLD"
 )
 
-// inWorld runs the calling test again, in new namespaces, and takes over what
-// comes of it. It returns true in the process where the test is to be done.
-func inWorld(t *testing.T, programs ...string) bool {
+// inWorld runs the calling test again, in new namespaces, where worldMarker is
+// set, and takes over what comes of it.
+func inWorld(t *testing.T) {
 	t.Helper()
-	if os.Getenv(worldMarker) != "" {
-		return true
-	}
 	need(t, "ip")
 	uid, gid, ids := os.Geteuid(), os.Getegid(), 1
 	if uid == 0 {
@@ -67,7 +65,7 @@ func inWorld(t *testing.T, programs ...string) bool {
 	}
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=9m")
 	cmd.Env = append(os.Environ(), worldMarker+"=1")
-	cmd.Env = append(cmd.Env, programs...)
+	cmd.Env = append(cmd.Env, programs()...)
 	cmd.SysProcAttr = attr
 	out, err := cmd.CombinedOutput()
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
@@ -75,7 +73,6 @@ func inWorld(t *testing.T, programs ...string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return false
 }
 
 // openWorld lays the link and begins to capture.

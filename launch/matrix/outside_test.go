@@ -26,6 +26,7 @@ type outside struct {
 	refused         int // nobody listens there
 	server          int // the port of the row's own server
 	user            string
+	iperf           *iperfServer
 }
 
 // web starts an HTTP server, whose /git/ are the repositories in o.dir.

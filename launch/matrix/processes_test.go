@@ -28,13 +28,16 @@ const unprivileged = 65534
 // searched are the directories of programs: Debian's before those of PATH, where
 // wrappers may want a home that the tests do not have.
 func searched() []string {
-	dirs := []string{"/usr/bin", "/usr/sbin", "/bin", "/sbin"}
-	postgres, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	return append(append(dirs, filepath.SplitList(os.Getenv("PATH"))...), postgres...)
+	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	dirs = append(dirs, "/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/lib/git-core")
+	return append(dirs, filepath.SplitList(os.Getenv("PATH"))...)
 }
 
 // lookUp returns a program's path, empty when it is not installed.
 func lookUp(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
 	for _, dir := range searched() {
 		path := filepath.Join(dir, name)
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
@@ -97,8 +100,9 @@ type command struct {
 	args  []string // with the program's path
 	stdin string
 	env   []string
-	dir   string
-	uid   int // 0: the user who runs the tests
+	dir   string // where it starts
+	home  string // the same, unless given
+	uid   int    // 0: the user who runs the tests
 	attr  syscall.SysProcAttr
 	begin func(func() error) error // runs what starts the process; nil: as it is
 }
@@ -110,9 +114,12 @@ func start(t testing.TB, c command) *process {
 	p.cmd.Stdin = strings.NewReader(c.stdin)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	p.cmd.Dir = c.dir
+	if c.home == "" {
+		c.home = c.dir
+	}
 	p.cmd.Env = append([]string{
-		"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=" + c.dir, "TMPDIR=" + c.dir, "LC_ALL=C.UTF-8",
-		"UPCALL_CATALOG=" + filepath.Join(c.dir, "catalog.toml"), "XDG_CONFIG_HOME=" + c.dir, "XDG_CACHE_HOME=" + c.dir,
+		"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=" + c.home, "TMPDIR=" + c.home, "LC_ALL=C.UTF-8",
+		"UPCALL_CATALOG=" + filepath.Join(c.home, "catalog.toml"), "XDG_CONFIG_HOME=" + c.home, "XDG_CACHE_HOME=" + c.home,
 	}, c.env...)
 	p.cmd.WaitDelay = 5 * time.Second // for what keeps its output open
 	attr := c.attr
@@ -183,6 +190,16 @@ func (p *process) finish(t testing.TB) (status int, out string) {
 func (c *cell) run(args ...string) string {
 	c.Helper()
 	return c.runWith(command{args: args})
+}
+
+// script runs a shell script in the column, with $1, $2 and so on.
+func (c *cell) script(text string, args ...any) string {
+	c.Helper()
+	line := []string{"sh", "-c", text, "sh"}
+	for _, a := range args {
+		line = append(line, fmt.Sprint(a))
+	}
+	return c.run(line...)
 }
 
 func (c *cell) runWith(cmd command) string {
