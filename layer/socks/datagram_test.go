@@ -167,6 +167,44 @@ func TestMappedDatagrams(t *testing.T) {
 	t.Error("nothing came back")
 }
 
+// A connected socket has a definite address of its peer's family, as getaddrinfo
+// wants it, with the port that it keeps when it is disconnected.
+func TestConnectedDatagramName(t *testing.T) {
+	_, thread := layertest.Start(t, "kernel", socks("proxy=127.0.0.1:9"))
+	s, err := thread.Socket(spi.AF_INET6, spi.SOCK_DGRAM, 0)
+	if err != nil {
+		t.Skip("no IPv6:", err)
+	}
+	defer thread.CloseSocket(s)
+	name := func() netip.AddrPort {
+		b, length := make([]byte, 128), int32(128)
+		if err := thread.GetSockName(s, b, &length); err != nil {
+			t.Fatal(err)
+		}
+		at, _ := spi.AddrPortFrom(b[:length])
+		return at
+	}
+	port := uint16(0)
+	for _, c := range []struct{ peer, local string }{
+		{"[::ffff:203.0.113.1]:9", "::ffff:127.0.0.1"},
+		{"[2001:db8::1]:9", "::1"},
+		{"[::]:0", "::"},
+		{"[::ffff:127.0.0.1]:9", "::ffff:127.0.0.1"},
+	} {
+		if err := thread.Connect(s, spi.SockaddrFrom(netip.MustParseAddrPort(c.peer))); err != nil {
+			t.Fatalf("%s: %v", c.peer, err)
+		}
+		at := name()
+		if at.Addr() != netip.MustParseAddr(c.local) || at.Port() == 0 || port != 0 && at.Port() != port {
+			t.Errorf("connected to %s the name is %v", c.peer, at)
+		}
+		port = at.Port()
+	}
+	if err := thread.Connect(s, spi.SockaddrFrom(netip.MustParseAddrPort("[::]:0"))); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Without a proxy that carries datagrams they are refused, and never sent
 // directly; queries for names are answered all the same.
 func TestNoDatagrams(t *testing.T) {

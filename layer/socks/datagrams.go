@@ -226,10 +226,12 @@ func (m *module) refuseDatagrams() {
 	m.once("socks: UDP is not carried, as udp=off says: sends of programs fail with WSAENETUNREACH")
 }
 
-// SockName implements nonifs.Lower.
+// SockName implements nonifs.Lower. A connected socket has a definite address, of
+// its peer's family: C libraries rely on it when they sort what a name stands for.
+// Which one the world sees is the proxy's affair, so that loopback stands for here.
 func (s *socket) SockName() ([]byte, spi.Errno) {
 	s.mu.Lock()
-	bound := s.bound
+	bound, peer := s.bound, s.peer
 	s.mu.Unlock()
 	if !bound {
 		return nil, spi.WSAEINVAL
@@ -239,7 +241,18 @@ func (s *socket) SockName() ([]byte, spi.Errno) {
 	if errno := s.next.WSPGetSockName(s.under, name, &length); errno != 0 {
 		return nil, errno
 	}
-	return name[:max(0, min(int(length), len(name)))], 0
+	name = name[:max(0, min(int(length), len(name)))]
+	if at, ok := spi.AddrPortFrom(name); ok && peer.IsValid() && at.Addr().IsUnspecified() {
+		local := netip.IPv6Loopback()
+		switch {
+		case peer.Addr().Is4():
+			local = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		case peer.Addr().Is4In6():
+			local = netip.AddrFrom16(netip.AddrFrom4([4]byte{127, 0, 0, 1}).As16())
+		}
+		name = spi.SockaddrFrom(netip.AddrPortFrom(local, at.Port()))
+	}
+	return name, 0
 }
 
 // PeerName implements nonifs.Lower.
