@@ -146,8 +146,8 @@ func sshdCommand(o *outside) command {
 func sshWork(c *cell, web string) string {
 	return c.script(gitIdentity+`
 login="-F none -i $4/login -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=known -o LogLevel=ERROR"
-head -c 1048576 /dev/zero | tr '\0' s | ssh $login -p $2 $5@$1 'cat; exit 7' | sha256sum
-ssh $login -p $2 $5@$1 'echo $SSH_CONNECTION | cut -d" " -f1,3; exit 7' </dev/null; echo status $?
+head -c 1048576 /dev/zero | tr '\0' s | ssh $login -p $2 $5@$1 'cat; echo; echo $SSH_CONNECTION | cut -d" " -f1,3; exit 7' >came; echo status $?
+head -c 1048576 came | sha256sum; tail -1 came
 printf 'GET /hello HTTP/1.0\r\n\r\n' | ssh $login -p $2 -W $7:$6 $5@$1 | tail -1
 GIT_SSH_COMMAND="ssh $login" git clone -q ssh://$5@$1:$2$4/served.git clone && git -C clone rev-parse HEAD
 echo "get $4/served.git/packed-refs got" | sftp $login -b - -P $2 $5@$1 >/dev/null && sha256sum got
