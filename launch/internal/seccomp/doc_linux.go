@@ -3,7 +3,7 @@
 // through the chains of package chains.
 //
 // [Start] starts a program under the filter (stage_linux.go, filter_linux.go)
-// and a [Server] for it (server_linux.go, notify_linux.go). connect_linux.go and
+// and a [Server] for it (server_linux.go, receivers_linux.go, notify_linux.go). connect_linux.go and
 // names_linux.go are the trapped calls, attempt_linux.go and watch_linux.go one
 // connect from the call to its end, join_linux.go, syn_hold_linux.go and
 // relayed_linux.go what non-IFS chains need, table_linux.go what is known of a

@@ -1,7 +1,6 @@
 package seccomp
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -27,11 +26,11 @@ type Server struct {
 	Config
 	listener      int // the seccomp listener
 	wake          int // eventfd: stop serving
+	receivers     receivers
 	joiner        joiner
 	table         *table
 	watch         watch
-	gone          chan struct{} // closed when no process is left under the filter, or serving was stopped
-	goneOnce      sync.Once
+	gone          chan struct{}  // closed when no process is left under the filter, or serving was stopped
 	work          sync.WaitGroup // every goroutine of the server
 	connections   sync.WaitGroup // connects and relays among them; added to before gone is closed
 	relayed       atomic.Int64   // bytes, to see whether there is progress
@@ -48,10 +47,16 @@ func newServer(listener int, c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no eventfd: %w", err)
 	}
-	return &Server{
+	s := &Server{
 		Config: c, listener: listener, wake: wake, table: newTable(), traps: trapsFor(c),
 		gone: make(chan struct{}), closing: make(chan struct{}),
-	}, nil
+	}
+	if err := s.receivers.open(listener, wake); err != nil {
+		_ = unix.Close(wake)
+		return nil, fmt.Errorf("no epoll set: %w", err)
+	}
+	wakeOnSameProcessor(listener)
+	return s, nil
 }
 
 // Gone is closed when no process is left under the filter, or serving was
@@ -71,10 +76,7 @@ func (s *Server) chainsOf(tid int) (*chains.Chains, error) {
 	return s.Chains.For(func() string { return programOf(tid) })
 }
 
-func (s *Server) start() {
-	s.work.Add(1)
-	go s.lead()
-}
+func (s *Server) start() { s.receivers.start(s) }
 
 // Stop ends serving: system calls that wait, and later ones, answer ENOSYS.
 func (s *Server) Stop() {
@@ -111,35 +113,22 @@ func (s *Server) Shutdown(patience time.Duration) bool {
 	}
 	_ = unix.Close(s.listener)
 	_ = unix.Close(s.wake)
+	_ = unix.Close(s.receivers.epoll)
 	s.joiner.close()
 	return true
 }
 
-// lead receives notifications. One that may take long is handled by the
-// goroutine that received it, while a new one takes the lead: the answer then
-// costs no hand-over.
-func (s *Server) lead() {
-	defer s.work.Done()
-	for {
-		var n notification
-		if !s.next(&n) {
-			s.goneOnce.Do(func() { close(s.gone) })
-			return
-		}
-		if handle := s.lengthy(&n); handle != nil {
-			s.work.Add(1)
-			s.connections.Add(1)
-			go s.lead()
-			handle(&n)
-			s.connections.Done()
-			return
-		}
-		s.handleQuick(&n)
+// handle answers a call.
+func (s *Server) handle(n *notification) {
+	if handle := s.carried(n); handle != nil {
+		handle(n)
+		return
 	}
+	s.handleQuick(n)
 }
 
-// lengthy returns what handles a call that may take long, or nil.
-func (s *Server) lengthy(n *notification) func(*notification) {
+// carried returns what handles a call that a chain may have a part in, or nil.
+func (s *Server) carried(n *notification) func(*notification) {
 	if n.Arch != nativeArch {
 		return nil
 	}
@@ -160,28 +149,6 @@ func (s *Server) lengthy(n *notification) func(*notification) {
 		return s.maybeDatagram
 	}
 	return nil
-}
-
-// next waits for a notification. It reports false when none will come.
-func (s *Server) next(n *notification) bool {
-	for {
-		set := []unix.PollFd{{Fd: int32(s.listener), Events: unix.POLLIN}, {Fd: int32(s.wake), Events: unix.POLLIN}}
-		if _, err := unix.Poll(set, -1); err != nil && !errors.Is(err, unix.EINTR) {
-			s.Log(fmt.Sprintf("waiting for system calls failed: %v", err))
-			return false
-		}
-		switch {
-		case set[1].Revents != 0:
-			return false
-		case set[0].Revents&unix.POLLIN != 0:
-			// ENOENT: the thread was killed, or interrupted, meanwhile.
-			if receive(s.listener, n) == nil {
-				return true
-			}
-		case set[0].Revents != 0: // POLLHUP: the last process has gone
-			return false
-		}
-	}
 }
 
 func (s *Server) handleQuick(n *notification) {
