@@ -245,8 +245,11 @@ func readReady(q *Queue) (r netevents.Ready) {
 	return r
 }
 
+// writeReady tells also that a send would fail at once, as after poll(2): who
+// waits for FD_WRITE may have had its FD_CLOSE at the end of the stream, before
+// the reset.
 func writeReady(q *Queue) (r netevents.Ready) {
-	if q.writable() && q.err == 0 && !q.ended {
+	if q.err != 0 || q.writable() && !q.ended {
 		r.Bits = spi.FD_WRITE
 	}
 	return r

@@ -129,6 +129,35 @@ func TestCloseReadEndsARead(t *testing.T) {
 	})
 }
 
+// A write that waits for room ends when the connection is reset, also after the
+// end of the peer's stream has been read.
+func TestResetAfterEndEndsAWrite(t *testing.T) {
+	each(t, streams, func(t *testing.T, c combo, s *wsnet.Stack) {
+		client, server := c.pipe(t, s)
+		if err := server.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := client.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Fatalf("Read: %d, %v; want the end", n, err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			block := make([]byte, 1<<20)
+			for {
+				if _, err := client.Write(block); err != nil {
+					done <- err
+					return
+				}
+			}
+		}()
+		if _, err := io.ReadFull(server, make([]byte, 1)); err != nil { // so that there is something unread
+			t.Fatal(err)
+		}
+		server.Close()
+		<-done
+	})
+}
+
 func TestAddresses(t *testing.T) {
 	each(t, streams, func(t *testing.T, c combo, s *wsnet.Stack) {
 		l := c.listen(t, s)
