@@ -51,6 +51,19 @@ func TestSockets(t *testing.T) {
 	})
 }
 
+// Sockets that have an address before they connect.
+func TestBoundSockets(t *testing.T) {
+	python := need(t, "python3")
+	want := direct(t, python, "testdata/bound.py")
+	if want.code != 0 {
+		t.Fatal(want.out)
+	}
+	eachChain(t, func(t *testing.T, o Options, trace string) {
+		like(t, run(t, o, python, "testdata/bound.py"), want)
+		traced(t, trace, "127.0.0.1:", 8)
+	})
+}
+
 // What would carry a connection around the chain is not there.
 func TestBypassesAreClosed(t *testing.T) {
 	sockets := cSockets(t)

@@ -116,12 +116,17 @@ func (c *Chains) Listen(b *wsnet.Bound, backlog int) (*wsnet.Listener, unix.Errn
 	return l, 0
 }
 
-// DialFrom is [Chains.Dial] from a local address.
+// DialFrom is [Chains.Dial] from a local address. One that is unspecified is of
+// the family of to, as for a socket of IPv6 that connects to a mapped address.
 func (c *Chains) DialFrom(ctx context.Context, from, to netip.AddrPort) (*wsnet.Conn, error) {
 	d := c.stack.Dialer()
 	d.KeepAlive = -1
 	if from.IsValid() {
-		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+		ip := from.Addr().Unmap()
+		if ip.IsUnspecified() && to.Addr().Unmap().Is4() {
+			ip = netip.IPv4Unspecified()
+		}
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, from.Port()))
 	}
 	conn, err := d.DialContext(ctx, "tcp", netip.AddrPortFrom(to.Addr().Unmap(), to.Port()).String())
 	if err != nil {

@@ -180,14 +180,15 @@ func (a *attempt) connectJoined(ctx context.Context) {
 	}
 	held := c.held
 	c.joining = true
+	c.local, _ = addrPortOf(remote.LocalAddr()) // before the program sees that it is connected
 	c.mu.Unlock()
 
 	local, errno := a.s.joiner.join(p, c.target.Addr(), held)
 	c.mu.Lock()
 	if errno != 0 {
+		c.local = netip.AddrPort{}
 		a.failLocked(errno)
 	} else {
-		c.local, _ = addrPortOf(remote.LocalAddr())
 		c.end(0)
 	}
 	c.mu.Unlock()

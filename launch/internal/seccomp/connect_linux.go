@@ -16,7 +16,7 @@ const maxSockaddr = unix.SizeofSockaddrAny
 type programSocket struct {
 	fd, domain int
 	blocking   bool
-	multipath  bool // MPTCP: a chain cannot connect it itself, nor SYN hold hold it
+	multipath  bool // MPTCP: SYN hold cannot hold it
 }
 
 // connect decides about one connect(2). Everything after the two reads from
@@ -69,6 +69,9 @@ func describeSocket(fd int) (p programSocket, tcp bool) {
 	if err != nil || protocol != unix.IPPROTO_TCP && protocol != unix.IPPROTO_MPTCP {
 		return p, false
 	}
+	if kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_STREAM {
+		return p, false // a raw socket has a protocol too
+	}
 	p.multipath = protocol == unix.IPPROTO_MPTCP
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	p.blocking = err == nil && flags&unix.O_NONBLOCK == 0
@@ -95,8 +98,8 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 		return
 	}
 	target, errno := name.addrPort(p.domain)
-	if errno == 0 && target.Addr().Is4In6() && isV6Only(p.fd) {
-		errno = unix.ENETUNREACH
+	if errno == 0 && p.domain == unix.AF_INET6 {
+		errno = s.checkFamily(p, cookie, target.Addr())
 	}
 	if errno != 0 {
 		_ = unix.Close(p.fd)
@@ -116,7 +119,7 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &connection{
 		cookie: cookie, domain: p.domain, target: orLoopback(target), cancel: cancel, done: make(chan struct{}),
-		own: !p.multipath && through.ConnectsOwn(p.domain, unix.SOCK_STREAM) && (p.blocking || !through.Handshakes(p.domain)),
+		own: through.ConnectsOwn(p.domain, unix.SOCK_STREAM) && (p.blocking || !through.Handshakes(p.domain)),
 	}
 	attempt := &attempt{s: s, n: *n, c: c, chains: through, socket: p, started: time.Now()}
 	if c.own {
@@ -152,6 +155,25 @@ func orLoopback(target netip.AddrPort) netip.AddrPort {
 		return netip.AddrPortFrom(loopbacks[1], target.Port())
 	}
 	return target
+}
+
+// checkFamily does what the kernel does with an address whose kind an IPv6 socket
+// has no route to.
+func (s *Server) checkFamily(p programSocket, cookie uint64, target netip.Addr) unix.Errno {
+	var only6, only4 bool
+	if b := s.servers.lookup(cookie); b != nil { // the program's own socket has another address
+		ip := b.at.Addr()
+		only6, only4 = b.only6 || ip.Is6() && !ip.IsUnspecified(), ip.Is4()
+	} else {
+		only6 = target.Is4In6() && isV6Only(p.fd)
+	}
+	switch {
+	case target.Is4In6() && only6:
+		return unix.ENETUNREACH
+	case !target.Is4In6() && only4:
+		return unix.EAFNOSUPPORT
+	}
+	return 0
 }
 
 func isV6Only(fd int) bool {

@@ -104,7 +104,11 @@ func (c *datagramCall) isUDP() bool {
 		return false
 	}
 	protocol, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
-	return err == nil && protocol == unix.IPPROTO_UDP
+	if err != nil || protocol != unix.IPPROTO_UDP {
+		return false
+	}
+	kind, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	return err == nil && kind == unix.SOCK_DGRAM // a raw socket has a protocol too
 }
 
 // end frees what the call holds. It may be called again.

@@ -27,10 +27,11 @@ const joinTimeout = 5 * time.Second
 
 var loopbacks = [2]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
 
-// onLoopback calls get for the loopback address that a socket of the domain
-// reaches: an IPv6 socket reaches both, the IPv4 one by its mapped address.
-func onLoopback[T any](domain int, target netip.Addr, get func(index int) (T, error)) (T, error) {
-	if domain == unix.AF_INET || target.Is4In6() {
+// onLoopback calls get for the loopback address that the program's socket
+// reaches: an IPv6 socket without an address reaches both, the IPv4 one by its
+// mapped address.
+func onLoopback[T any](p programSocket, target netip.Addr, get func(index int) (T, error)) (T, error) {
+	if p.domain == unix.AF_INET || target.Is4In6() && !boundToIPv6(p) {
 		return get(0)
 	}
 	t, err := get(1)
@@ -38,6 +39,13 @@ func onLoopback[T any](domain int, target netip.Addr, get func(index int) (T, er
 		return get(0)
 	}
 	return t, err
+}
+
+// boundToIPv6 reports whether an IPv6 socket has the address that bindLoopback
+// gives, from which it does not reach the mapped one.
+func boundToIPv6(p programSocket) bool {
+	at, errno := socketName(unix.SYS_GETSOCKNAME, p.fd, p.domain)
+	return errno == 0 && at.Addr() == loopbacks[1]
 }
 
 func (j *joiner) meetingPoint(index int) (*meetingPoint, error) {
@@ -82,7 +90,7 @@ func (j *joiner) close() {
 // hold puts the program's unconnected socket in SYN hold: EINPROGRESS when
 // that went well.
 func (j *joiner) hold(p programSocket, target netip.Addr) unix.Errno {
-	h, err := onLoopback(p.domain, target, j.synHold)
+	h, err := onLoopback(p, target, j.synHold)
 	if err != nil {
 		return errnoOf(err)
 	}
@@ -100,13 +108,13 @@ func (j *joiner) drop(p programSocket, target netip.Addr) {
 // join connects the program's socket with the host and returns the host's end.
 func (j *joiner) join(p programSocket, target netip.Addr, held bool) (*net.TCPConn, unix.Errno) {
 	if held {
-		h, err := onLoopback(p.domain, target, j.synHold)
+		h, err := onLoopback(p, target, j.synHold)
 		if err != nil {
 			return nil, errnoOf(err)
 		}
 		return h.release(p)
 	}
-	m, err := onLoopback(p.domain, target, j.meetingPoint)
+	m, err := onLoopback(p, target, j.meetingPoint)
 	if err != nil {
 		return nil, errnoOf(err)
 	}

@@ -100,9 +100,14 @@ func (c *datagramCall) join(at netip.AddrPort, bound bool) (*joinedSocket, unix.
 		return c.joined, 0
 	}
 	only6 := c.domain == unix.AF_INET6 && c.v6only()
-	chain, errno := c.through.OpenDatagram(c.domain, at, chains.DatagramOptions{
+	options := chains.DatagramOptions{
 		Only6: only6, Broadcast: c.optionSet(unix.SO_BROADCAST), Shared: c.optionSet(unix.SO_REUSEADDR),
-	})
+	}
+	chain, errno := c.through.OpenDatagram(c.domain, at, options)
+	if errno == unix.EADDRINUSE { // perhaps only by what belongs to a closed socket
+		c.s.collectJoinedNow()
+		chain, errno = c.through.OpenDatagram(c.domain, at, options)
+	}
 	if errno != 0 {
 		return nil, errno
 	}

@@ -15,6 +15,8 @@ type joinedTable struct {
 	count atomic.Int64 // entries, to skip look-ups without taking mu
 	once  sync.Once    // starts collecting
 
+	rounds sync.Mutex // one round of collecting at a time; before mu
+
 	mu       sync.Mutex // guards what follows; a leaf lock
 	byCookie map[uint64]*joinedSocket
 	round    uint64 // of collecting
@@ -118,18 +120,28 @@ func (s *Server) collectJoined() {
 		case <-timer.C:
 		}
 		timer.Reset(collectEvery)
-		if t.begin() == 0 {
-			continue
-		}
-		alive, err := udpCookies()
-		if err != nil {
-			s.reported.once("sock_diag", func() {
-				s.Log("the kernel does not list UDP sockets (" + err.Error() + "): what belongs to closed ones is kept until the program ends")
-			})
-			continue
-		}
-		closeAll(t.take(func(cookie uint64) bool { _, ok := alive[cookie]; return ok }))
+		s.collectJoinedNow()
 	}
+}
+
+// collectJoinedNow is one round.
+func (s *Server) collectJoinedNow() { closeAll(s.deadJoined()) }
+
+func (s *Server) deadJoined() []*joinedSocket {
+	t := &s.joinedSockets
+	t.rounds.Lock()
+	defer t.rounds.Unlock()
+	if t.begin() == 0 {
+		return nil
+	}
+	alive, err := udpCookies()
+	if err != nil {
+		s.reported.once("sock_diag", func() {
+			s.Log("the kernel does not list UDP sockets (" + err.Error() + "): what belongs to closed ones is kept until the program ends")
+		})
+		return nil
+	}
+	return t.take(func(cookie uint64) bool { _, ok := alive[cookie]; return ok })
 }
 
 func closeAll(list []*joinedSocket) {

@@ -25,6 +25,7 @@ type server struct {
 	domain  int
 	through *chains.Chains
 	at      netip.AddrPort // the chain's socket's
+	only6   bool           // IPV6_V6ONLY as the program has it
 
 	mu       sync.Mutex // guards what follows; a leaf lock, but for a connect on the loopback
 	bound    *wsnet.Bound
@@ -108,7 +109,7 @@ func (c *streamCall) bindJoined(at netip.AddrPort) (*server, unix.Errno) {
 	case c.s.servers.lookup(cookie) != nil || own.Port() != 0:
 		return nil, unix.EINVAL
 	case domain == unix.AF_INET6 && at.Addr().Is4In6() && isV6Only(fd):
-		return nil, unix.EADDRNOTAVAIL
+		return nil, unix.EINVAL
 	}
 	reuse, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT)
 	sharing := chains.Sharing{V6Only: domain == unix.AF_INET6 && isV6Only(fd), ReusePort: err == nil && reuse != 0}
@@ -120,7 +121,7 @@ func (c *streamCall) bindJoined(at netip.AddrPort) (*server, unix.Errno) {
 	if errno != 0 {
 		return nil, errno
 	}
-	b := &server{s: c.s, cookie: cookie, domain: domain, through: c.through, bound: bound, arriving: map[netip.AddrPort]*carried{}}
+	b := &server{s: c.s, cookie: cookie, domain: domain, through: c.through, bound: bound, only6: sharing.V6Only, arriving: map[netip.AddrPort]*carried{}}
 	b.at, _ = addrPortOf(bound.Addr())
 	b.own, errno = bindLoopback(fd, domain)
 	if errno == 0 {
