@@ -36,15 +36,11 @@ const (
 // syncWakeUp is SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (Linux 6.6).
 const syncWakeUp = 1
 
-// ioctlNotifSetFlags is SECCOMP_IOCTL_NOTIF_SET_FLAGS (Linux 6.6).
-const ioctlNotifSetFlags = 0x40082104
-
 // wakeOnSameProcessor tells the kernel that a program and the host take turns, so
 // that one wakes the other on the processor that it leaves to it. Kernels
 // before 6.6 do not know that.
 func wakeOnSameProcessor(listener int) {
-	const synchronously = 1 // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
-	_, _, _ = unix.RawSyscall(unix.SYS_IOCTL, uintptr(listener), ioctlNotifSetFlags, synchronously)
+	_, _, _ = unix.RawSyscall(unix.SYS_IOCTL, uintptr(listener), ioctlNotifSetFlags, syncWakeUp)
 }
 
 // restartSystemCall is ERESTARTSYS: with a signal pending the kernel runs the
