@@ -41,9 +41,14 @@ type Options struct {
 	// one way out are the chains, instead of trapping its system calls.
 	Isolate bool
 
-	// Verbose also reports what is not carried (UDP, listeners), and the stack
-	// of a provider that panics.
+	// Verbose also reports what is not carried as it happens, and at the end a
+	// Summary; and the stack of a provider that panics.
 	Verbose bool
+	// Summary, unless nil, is called with what has become of the program's
+	// sockets before Run returns, once the program has run. Its figures cost some
+	// calls that nobody would stop without Verbose and Summary, such as making a
+	// UDP socket or sending a datagram.
+	Summary func(Summary)
 	// Log receives one line for each event worth telling a person. It may be
 	// called from several goroutines at once. nil writes to standard error.
 	Log func(line string)

@@ -18,6 +18,7 @@ import (
 	"upcall.dev/launch/internal/chains"
 	"upcall.dev/launch/internal/isolate"
 	"upcall.dev/launch/internal/seccomp"
+	"upcall.dev/launch/internal/tally"
 )
 
 // killPatience is the time between SIGTERM and SIGKILL when ctx ends.
@@ -46,6 +47,9 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 		return ExitLaunchFailed, fmt.Errorf("programs cannot be run on %s: only on amd64 and arm64", runtime.GOARCH)
 	}
 	l := launcher{Options: o}
+	if o.Verbose || o.Summary != nil {
+		l.tally = tally.New()
+	}
 	if l.Log == nil {
 		l.Log = func(line string) { fmt.Fprintln(os.Stderr, "upcall: "+line) }
 	}
@@ -107,7 +111,10 @@ func exitCodeOf(err error) int {
 	return ExitLaunchFailed
 }
 
-type launcher struct{ Options }
+type launcher struct {
+	Options
+	tally *tally.Tally // nil: nobody wants a summary
+}
 
 func (l *launcher) warnSetuid(path string) {
 	var info unix.Stat_t
@@ -129,14 +136,17 @@ func (l *launcher) run(ctx context.Context, path string, through *chains.Set) (e
 	if err != nil {
 		return ExitLaunchFailed, true, err
 	}
+	l.countInherited()
 	signals := forwardSignals(cmd.Process)
 	defer signals.stop()
 	startErr := l.proceed(stage)
 	waitErr := l.wait(ctx, cmd, s, signals)
 	returned = s.Shutdown(l.patience)
-	switch {
-	case startErr != nil:
+	if startErr != nil {
 		return exitCodeOf(startErr), returned, startErr
+	}
+	l.summarize()
+	switch {
 	case ctx.Err() != nil:
 		return exitStatus(cmd.ProcessState), returned, context.Cause(ctx)
 	}
@@ -174,9 +184,9 @@ func (l *launcher) start(cmd *exec.Cmd, through *chains.Set) (door, stage, error
 		verbose = l.Log
 	}
 	if l.Isolate {
-		return untyped(isolate.Start(cmd, isolate.Config{Chains: through, Log: l.Log, Verbose: verbose, ConnectTimeout: l.ConnectTimeout}))
+		return untyped(isolate.Start(cmd, isolate.Config{Chains: through, Log: l.Log, Verbose: verbose, ConnectTimeout: l.ConnectTimeout, Tally: l.tally}))
 	}
-	return untyped(seccomp.Start(cmd, seccomp.Config{Chains: through, Log: l.Log, Verbose: verbose, ConnectTimeout: l.ConnectTimeout}))
+	return untyped(seccomp.Start(cmd, seccomp.Config{Chains: through, Log: l.Log, Verbose: verbose, ConnectTimeout: l.ConnectTimeout, Tally: l.tally}))
 }
 
 func untyped[D door, S stage](d D, s S, err error) (door, stage, error) { return d, s, err }

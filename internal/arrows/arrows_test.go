@@ -52,12 +52,13 @@ var allowed = map[string][]string{
 	"catalog": {"spi"},
 	"ws2":     {"catalog", "spi"},
 	"wsnet":   {"ws2", "catalog", "spi"},
-	"launch":  {"launch/internal/chains", "launch/internal/isolate", "launch/internal/seccomp", "launch/machine", "wsnet", "ws2", "catalog", "layer/names", "spi"},
+	"launch":  {"launch/internal/chains", "launch/internal/isolate", "launch/internal/seccomp", "launch/internal/tally", "launch/machine", "wsnet", "ws2", "catalog", "layer/names", "spi"},
 
-	"launch/internal/seccomp": {"launch/internal/chains", "launch/internal/relay", "launch/machine", "wsnet"},
-	"launch/internal/isolate": {"launch/internal/chains", "launch/internal/relay", "launch/machine", "wsnet", "spi"},
+	"launch/internal/seccomp": {"launch/internal/chains", "launch/internal/relay", "launch/internal/tally", "launch/machine", "wsnet"},
+	"launch/internal/isolate": {"launch/internal/chains", "launch/internal/relay", "launch/internal/tally", "launch/machine", "wsnet", "spi"},
 	"launch/internal/chains":  {"wsnet", "ws2", "catalog", "spi"},
 	"launch/internal/relay":   {},
+	"launch/internal/tally":   {},
 	"launch/machine":          {},
 
 	"layer":       {"nonifs", "spi"},

@@ -17,6 +17,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 
 	"upcall.dev/launch/internal/chains"
+	"upcall.dev/launch/internal/tally"
 )
 
 // Config is what a [Server] serves with.
@@ -27,6 +28,8 @@ type Config struct {
 	Log, Verbose func(string)
 	// ConnectTimeout is the longest that a chain may take to connect.
 	ConnectTimeout time.Duration
+	// Tally counts what becomes of sockets; nil counts nothing.
+	Tally *tally.Tally
 }
 
 // Server carries what comes over the link of one program's namespace.

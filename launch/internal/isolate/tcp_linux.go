@@ -33,11 +33,13 @@ func (s *Server) connect(r *tcp.ForwarderRequest) {
 	through, err := s.through()
 	if err != nil {
 		s.Log(fmt.Sprintf("%v; the program's connect to %v fails", err, to))
+		s.count("tcp", 0, to, chains.Way{}, unix.ENETDOWN)
 		s.refuse(r, head, unix.ENETDOWN)
 		return
 	}
 	defer through.Release()
 	remote, errno := s.dial(through, to)
+	s.count("tcp", 0, to, through.Way(domainOf(to), unix.SOCK_STREAM), errno)
 	if errno != 0 {
 		s.refuse(r, head, errno)
 		return

@@ -38,8 +38,9 @@ const (
 
 // datagrams are the flows by the program's address and port.
 type datagrams struct {
-	mu     sync.Mutex // guards flows and closed; a flow's own lock may be taken under it
+	mu     sync.Mutex // guards what follows; a flow's own lock may be taken under it
 	flows  map[netip.AddrPort]*flow
+	opened uint64 // flows so far
 	closed bool
 }
 
@@ -47,6 +48,7 @@ type datagrams struct {
 // sends to.
 type flow struct {
 	source netip.AddrPort
+	number uint64 // by which it is counted
 	queue  chan datagram
 	end    context.CancelFunc
 	active atomic.Int64 // when the last datagram passed, in Unix nanoseconds
@@ -105,6 +107,8 @@ func (s *Server) flow(source netip.AddrPort) *flow {
 	f := &flow{source: source, queue: make(chan datagram, flowQueue), end: end, peers: map[netip.AddrPort]peer{}, lookups: true}
 	f.active.Store(time.Now().UnixNano())
 	d.flows[source] = f
+	d.opened++
+	f.number = d.opened
 	s.work.Add(1)
 	go func() {
 		defer s.work.Done()
@@ -194,6 +198,7 @@ func (s *Server) serve(ctx context.Context, f *flow) {
 	through, err := s.through()
 	if err != nil {
 		s.Log(fmt.Sprintf("%v; what the program sends by UDP is lost", err))
+		s.count("udp", f.number, f.last(), chains.Way{}, unix.ENETDOWN)
 		return
 	}
 	defer through.Release()
@@ -202,7 +207,9 @@ func (s *Server) serve(ctx context.Context, f *flow) {
 	if err != nil {
 		if ctx.Err() == nil {
 			s.Log(fmt.Sprintf("%s opens no UDP socket: %v; what the program sends is lost", through.Describe(domain, unix.SOCK_DGRAM), err))
-			s.unreachable(f, f.last(), through.Errno(err))
+			errno := through.Errno(err)
+			s.unreachable(f, f.last(), errno)
+			s.count("udp", f.number, f.last(), chains.Way{}, errno)
 		}
 		return
 	}
@@ -219,6 +226,7 @@ func (s *Server) serve(ctx context.Context, f *flow) {
 
 // send sends what the program has sent, until ctx ends.
 func (s *Server) send(ctx context.Context, f *flow, through *chains.Chains, conn *wsnet.PacketConn, own bool) {
+	domain := domainOf(f.source)
 	for {
 		var d datagram
 		select {
@@ -231,9 +239,12 @@ func (s *Server) send(ctx context.Context, f *flow, through *chains.Chains, conn
 			// It was the error of an earlier one.
 			_, err = conn.WriteToUDPAddrPort(d.payload, d.to)
 		}
+		var errno unix.Errno
 		if err != nil && ctx.Err() == nil {
-			s.unreachable(f, d.to, through.Errno(err))
+			errno = through.Errno(err)
+			s.unreachable(f, d.to, errno)
 		}
+		s.count("udp", f.number, d.to, through.Way(domain, unix.SOCK_DGRAM), errno)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/launch/internal/chains"
+	"upcall.dev/launch/internal/tally"
 )
 
 // acceptCall is one trapped accept(2) or accept4(2).
@@ -150,6 +151,7 @@ func (a *acceptCall) take() unix.Errno {
 		a.queue.putBack(c)
 		return errno
 	}
+	a.counted(tally.Accepted, a.ownAddress(), 0)
 	c.release()
 	return 0
 }

@@ -112,6 +112,7 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 	through, err := s.chainsOf(int(n.TID))
 	if err != nil {
 		_ = unix.Close(p.fd)
+		s.countUnstarted("tcp", cookie, target)
 		s.reported.once(err.Error(), func() { s.Log(fmt.Sprintf("%v; the program's connect fails with ENETDOWN", err)) })
 		s.fail(n, unix.ENETDOWN)
 		return
@@ -140,6 +141,7 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 	} else {
 		attempt.connectJoined(ctx)
 	}
+	s.countConnect(c, through)
 }
 
 // orLoopback does what the kernel does with a connect to no address in
@@ -263,6 +265,7 @@ func (s *Server) memoryRefused(n *notification, err error) {
 }
 
 func (s *Server) refusedOnce(n *notification, err error) {
+	s.countUnseen(unix.EACCES)
 	process := processName(int(n.TID))
 	s.reported.once("refused "+process, func() {
 		s.Log(tracingError(process, err).Error() + "; its connects fail with EACCES")

@@ -14,11 +14,12 @@ func (s *Server) connectDatagram(n *notification, fd int, name sockaddr) {
 	case errno != 0:
 		s.fail(n, errno)
 	case !carried:
+		c.countName(name, 0)
 		s.pass(n)
 	case c.own():
-		c.fail(c.connectOwn(name))
+		c.fail(c.countedConnect(name, c.connectOwn(name)))
 	default:
-		c.fail(c.connectJoined(name))
+		c.fail(c.countedConnect(name, c.connectJoined(name)))
 	}
 }
 

@@ -8,12 +8,13 @@ import (
 )
 
 // filterSends stops sends that have, or may have, an address when UDP is
-// carried. Those that connect (MSG_FASTOPEN) would pass the host by: they fail as
+// carried or told of. Those that connect (MSG_FASTOPEN) would pass the host by: they fail as
 // without that feature.
-func filterSends(datagrams chains.Carriage) (p []bpf.Instruction) {
-	carried := filterAllow
-	if datagrams != chains.Untouched {
-		carried = filterNotify
+func filterSends(t traps) (p []bpf.Instruction) {
+	stopped := t.Report || t.Datagrams != chains.Untouched
+	others := filterAllow
+	if stopped {
+		others = filterNotify
 	}
 	for _, send := range []struct{ call, flags uint32 }{{unix.SYS_SENDTO, 3}, {unix.SYS_SENDMSG, 2}, {unix.SYS_SENDMMSG, 3}} {
 		body := []bpf.Instruction{
@@ -21,10 +22,10 @@ func filterSends(datagrams chains.Carriage) (p []bpf.Instruction) {
 			bpf.JumpIf{Cond: bpf.JumpBitsNotSet, Val: msgFastOpen, SkipTrue: 1},
 			bpf.RetConstant{Val: filterErrno | uint32(unix.EOPNOTSUPP)},
 		}
-		if send.call == unix.SYS_SENDTO && datagrams != chains.Untouched {
+		if send.call == unix.SYS_SENDTO && stopped {
 			body = append(body, whenAddress(4)...)
 		} else {
-			body = append(body, bpf.RetConstant{Val: uint32(carried)})
+			body = append(body, bpf.RetConstant{Val: uint32(others)})
 		}
 		p = append(p, onCall(send.call, body...)...)
 	}

@@ -3,6 +3,7 @@ package seccomp
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,11 @@ type datagramCall struct {
 // maybeDatagram handles calls that are trapped for the sake of UDP sockets. All
 // other sockets' go on as if nobody had asked.
 func (s *Server) maybeDatagram(n *notification) {
+	if s.traps.Datagrams == chains.Untouched && n.Call != unix.SYS_GETSOCKNAME { // stopped to be told of
+		s.countUncarried(n)
+		s.pass(n)
+		return
+	}
 	c, ok := s.datagramCall(n)
 	if !ok {
 		return
@@ -67,6 +73,7 @@ func (s *Server) datagramCall(n *notification) (c *datagramCall, ok bool) {
 	case errno != 0:
 		s.fail(n, errno)
 	case !carried:
+		c.countUncarried()
 		s.pass(n)
 	default:
 		return c, true
@@ -85,6 +92,7 @@ func (c *datagramCall) describe() (carried bool, errno unix.Errno) {
 	}
 	if c.joined = c.s.joinedSockets.lookup(c.cookie); c.joined == nil {
 		if c.through, err = c.s.chainsOf(int(c.n.TID)); err != nil {
+			c.s.countUnstarted("udp", c.cookie, netip.AddrPort{})
 			c.s.reported.once(err.Error(), func() { c.s.Log(fmt.Sprintf("%v; what the program does with UDP fails with ENETDOWN", err)) })
 			return false, unix.ENETDOWN
 		}

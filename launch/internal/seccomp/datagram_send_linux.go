@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/launch/internal/tally"
 )
 
 // outgoing is one datagram that the program sends, copied out of it.
@@ -129,16 +131,18 @@ func (c *datagramCall) send(o *outgoing) (int, unix.Errno) {
 	if o.flags&unix.MSG_OOB != 0 {
 		return 0, unix.EOPNOTSUPP
 	}
-	switch {
-	case !o.named:
+	if !o.named {
 		if c.joined != nil {
 			o.control = nil // it is for the way through the network
 		}
 		return c.sendNative(o)
-	case c.own():
-		return c.sendOwn(o)
 	}
-	return c.sendJoined(o)
+	send := c.sendJoined
+	if c.own() {
+		send = c.sendOwn
+	}
+	n, errno := send(o)
+	return n, c.counted(tally.To, o.to, 1, errno)
 }
 
 // sendNative sends to the connected peer, which the chain has decided on.

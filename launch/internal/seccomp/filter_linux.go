@@ -3,8 +3,6 @@ package seccomp
 import (
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
-
-	"upcall.dev/launch/internal/chains"
 )
 
 // Offsets in struct seccomp_data. Both supported architectures are little
@@ -30,7 +28,7 @@ const x32Bit = 0x40000000
 // filterProgram returns the seccomp filter. It notifies the host of connect,
 // getpeername, getsockopt(SO_ERROR), every call of a foreign architecture, and
 // what else the chains need; when the host reports what it does not carry also
-// of listen and of making UDP sockets. io_uring would pass the host by: it
+// of listen, datagrams and making sockets of other kinds than TCP. io_uring would pass the host by: it
 // answers what a kernel without it answers, and programs fall back.
 func filterProgram(t traps) ([]unix.SockFilter, error) {
 	p := []bpf.Instruction{
@@ -53,22 +51,12 @@ func filterProgram(t traps) ([]unix.SockFilter, error) {
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SO_ERROR, SkipTrue: 1},
 		bpf.RetConstant{Val: filterNotify},
 		bpf.RetConstant{Val: filterAllow})...)
-	p = append(p, filterSends(t.Datagrams)...)
+	p = append(p, filterSends(t)...)
 	p = append(p, filterReceives(t.Datagrams)...)
 	p = append(p, filterBinds(t)...)
 	p = append(p, onCall(unix.SYS_IO_URING_SETUP, bpf.RetConstant{Val: filterErrno | uint32(unix.ENOSYS)})...)
 	p = append(p, filterListeners(t)...)
-	if t.Report && t.Datagrams == chains.Untouched {
-		p = append(p, onCall(unix.SYS_SOCKET,
-			argument(0),
-			bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.AF_INET, SkipTrue: 1},
-			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.AF_INET6, SkipTrue: 4},
-			argument(1),
-			bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: socketTypeMask},
-			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SOCK_DGRAM, SkipTrue: 1},
-			bpf.RetConstant{Val: filterNotify},
-			bpf.RetConstant{Val: filterAllow})...)
-	}
+	p = append(p, filterSockets(t)...)
 	p = append(p, bpf.RetConstant{Val: filterAllow})
 	raw, err := bpf.Assemble(p)
 	if err != nil {
@@ -80,10 +68,6 @@ func filterProgram(t traps) ([]unix.SockFilter, error) {
 	}
 	return filter, nil
 }
-
-// socketTypeMask is SOCK_TYPE_MASK: the type without SOCK_NONBLOCK and
-// SOCK_CLOEXEC.
-const socketTypeMask = 0xf
 
 // onCall runs body, which ends in a return, when the accumulator holds the
 // system call's number, and skips it otherwise.

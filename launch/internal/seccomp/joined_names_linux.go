@@ -20,14 +20,14 @@ func (c *datagramCall) bind() {
 		c.fail(errno)
 	case c.own():
 		c.adopted = true
-		c.fail(c.through.BindOwn(c.fd, at))
+		c.fail(c.countedBind(at, c.through.BindOwn(c.fd, at)))
 	case c.joined != nil:
 		c.fail(unix.EINVAL)
 	case at.Addr().Is4In6() && c.v6only():
 		c.fail(unix.EINVAL)
 	default:
 		_, errno := c.join(at, true)
-		c.fail(errno)
+		c.fail(c.countedBind(at, errno))
 	}
 }
 

@@ -7,9 +7,10 @@ import (
 	"upcall.dev/launch/internal/chains"
 )
 
-// filterBinds stops bind when the chains decide where a socket is bound.
+// filterBinds stops bind when the chains decide where a socket is bound, or when
+// it is told of.
 func filterBinds(t traps) []bpf.Instruction {
-	if t.Streams == chains.Untouched && t.Datagrams == chains.Untouched {
+	if !t.Report && t.Streams == chains.Untouched && t.Datagrams == chains.Untouched {
 		return nil
 	}
 	return onCall(unix.SYS_BIND, bpf.RetConstant{Val: filterNotify})

@@ -40,6 +40,7 @@ func (s *Server) streamCall(n *notification, other func(*notification)) *streamC
 	through, err := s.chainsOf(int(n.TID))
 	if err != nil {
 		_ = unix.Close(fd)
+		s.countUnstarted("tcp", 0, netip.AddrPort{})
 		s.reported.once(err.Error(), func() { s.Log(fmt.Sprintf("%v; the program's servers fail with ENETDOWN", err)) })
 		s.fail(n, unix.ENETDOWN)
 		return nil
@@ -67,6 +68,10 @@ func (c *streamCall) fail(errno unix.Errno) { c.s.fail(c.n, errno) }
 
 // bind gives a socket its address through the chain.
 func (s *Server) bind(n *notification) {
+	if s.traps.Streams == chains.Untouched {
+		s.maybeDatagram(n)
+		return
+	}
 	c := s.streamCall(n, s.maybeDatagram)
 	if c == nil {
 		return
@@ -88,10 +93,10 @@ func (s *Server) bind(n *notification) {
 		c.fail(errno)
 	case c.carriage == chains.Own:
 		c.adopted = true
-		c.fail(c.againIfInUse(func() unix.Errno { return c.through.BindOwn(c.socket.fd, at) }))
+		c.fail(c.countedBind(at, c.againIfInUse(func() unix.Errno { return c.through.BindOwn(c.socket.fd, at) })))
 	default:
 		_, errno := c.bindJoined(at)
-		c.fail(errno)
+		c.fail(c.countedBind(at, errno))
 	}
 }
 
@@ -118,9 +123,9 @@ func (s *Server) listen(n *notification) {
 	defer c.end()
 	switch c.carriage {
 	case chains.Own:
-		c.fail(c.listenOwn())
+		c.fail(c.countedListen(c.listenOwn()))
 	default:
-		c.fail(c.listenJoined())
+		c.fail(c.countedListen(c.listenJoined()))
 	}
 }
 

@@ -13,21 +13,25 @@ import (
 // program that finds no such service sends queries itself.
 func (s *Server) connectUnix(n *notification, name sockaddr) {
 	if !isResolverSocket(name) {
+		s.countUnix(n, name, 0)
 		s.pass(n)
 		return
 	}
 	through, err := s.chainsOf(int(n.TID))
 	if err != nil {
+		s.countUnix(n, name, 0)
 		s.pass(n) // nothing of that program is carried, nor does any other connect work
 		return
 	}
 	answers := through.AnswersNames()
 	through.Release()
 	if !answers {
+		s.countUnix(n, name, 0)
 		s.pass(n)
 		return
 	}
 	s.reportOnce(n, "resolver", "asks the machine's own resolver, which would look names up past the chain: it is told that there is none (ENOENT)")
+	s.countUnix(n, name, unix.ENOENT)
 	s.fail(n, unix.ENOENT)
 }
 

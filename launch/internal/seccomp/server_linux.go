@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/launch/internal/chains"
+	"upcall.dev/launch/internal/tally"
 )
 
 // Config is what a [Server] serves with.
@@ -19,6 +20,8 @@ type Config struct {
 	Log, Verbose func(string)
 	// ConnectTimeout is the longest that a chain may take to connect.
 	ConnectTimeout time.Duration
+	// Tally counts what becomes of sockets; nil counts nothing.
+	Tally *tally.Tally
 }
 
 // Server answers the notifications of one program and its descendants.
@@ -166,7 +169,7 @@ func (s *Server) handleQuick(n *notification) {
 		s.reportListener(n)
 		s.pass(n)
 	case n.Call == unix.SYS_SOCKET:
-		s.reportOnce(n, "udp", "uses UDP, which is not carried: it works as without upcall")
+		s.reportSocket(n)
 		s.pass(n)
 	default:
 		s.pass(n)
@@ -219,9 +222,6 @@ func (s *Server) reportOnce(n *notification, key, what string) {
 }
 
 func (s *Server) reportListener(n *notification) {
-	if s.Verbose == nil {
-		return
-	}
 	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
 	if err != nil {
 		return
@@ -235,5 +235,6 @@ func (s *Server) reportListener(n *notification) {
 	if errno != 0 {
 		return
 	}
+	s.countListener(fd, where)
 	s.reportOnce(n, "listen "+where.String(), fmt.Sprintf("listens on %v, which is not carried: it works as without upcall", where))
 }

@@ -14,5 +14,5 @@ type traps struct {
 }
 
 func trapsFor(c Config) traps {
-	return traps{Report: c.Verbose != nil, Streams: c.Chains.Streams(), Datagrams: c.Chains.Datagrams()}
+	return traps{Report: c.Verbose != nil || c.Tally != nil, Streams: c.Chains.Streams(), Datagrams: c.Chains.Datagrams()}
 }
