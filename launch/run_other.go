@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"runtime"
 
+	"upcall.dev/catalog"
 	"upcall.dev/launch/machine"
+	"upcall.dev/ws2"
 )
 
 // Run fails: programs can be run on Linux only.
@@ -22,4 +24,10 @@ func StageMain() {}
 func Examine(context.Context) []machine.Finding {
 	return []machine.Finding{machine.Find(machine.Both, "operating system", machine.Missing,
 		machine.Refused("use Linux on amd64 or arm64", "programs cannot be run on %s", runtime.GOOS))}
+}
+
+// ExamineChains fails, as Run does.
+func ExamineChains(catalog.Source, func(ws2.Config) *ws2.DLL, func(line string)) error {
+	_, err := Run(context.Background(), Options{})
+	return err
 }

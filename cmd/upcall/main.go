@@ -1,8 +1,8 @@
 // Command upcall runs programs through chains of Windows Sockets 2 service
 // providers, and keeps the catalog of what is installed.
 //
-// Start with "upcall demo"; "upcall run --help" and "upcall catalog --help"
-// have examples.
+// Start with "upcall demo" and "upcall doctor"; "upcall run --help" and
+// "upcall catalog --help" have examples.
 package main
 
 import (
@@ -33,6 +33,7 @@ type cli struct {
 	Run        runCommand                `cmd:"" help:"Run a program with its outbound TCP through a chain of providers."`
 	CatalogCmd catalogCommand            `cmd:"" name:"catalog" help:"Show and change what is installed."`
 	Profile    profileCommand            `cmd:"" help:"Show and check the named ways to run programs."`
+	Doctor     doctorCommand             `cmd:"" help:"Say what this machine allows, and what to do about it."`
 	Demo       demoCommand               `cmd:"" help:"See it all work: a program under a chain, then every upcall."`
 	Version    versionCommand            `cmd:"" help:"Print the version."`
 	Completion kongcompletion.Completion `cmd:"" help:"Print how to turn on tab completion in bash, zsh or fish."`

@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) {
 	launch.StageMain()
 	fetchMain()
-	testscript.Main(m, map[string]func(){"upcall": main})
+	testscript.Main(m, map[string]func(){"upcall": main, "denied": denied})
 }
 
 // The scripts are the commands of the help texts and the documentation, with a

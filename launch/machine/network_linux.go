@@ -54,7 +54,7 @@ func cause(err error) error {
 // Numbers of descriptors: what upcall run needs for itself, and what busy
 // programs should have.
 const (
-	fewestDescriptors  = 64
+	fewestDescriptors  = 20
 	enoughDescriptors  = 4096
 	relayedDescriptors = 2 // that a connection of a non-IFS chain takes in the host
 )

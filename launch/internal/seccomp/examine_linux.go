@@ -50,6 +50,8 @@ func (e *examination) examine(ctx context.Context) error {
 		filterErr = stageError(t.is.Filter)
 	}
 	e.find("seccomp listener", machine.Missing, filterErr)
+	e.find("process_vm_readv", machine.Missing, memoryError("read", t.read()))
+	e.find("process_vm_writev", machine.Missing, memoryError("write", t.write()))
 	process, err := openProcess(t.is.PID)
 	e.find("pidfd_open", machine.Missing, err)
 	if err == nil {
@@ -66,8 +68,6 @@ func (e *examination) examine(ctx context.Context) error {
 			}
 		}
 	}
-	e.find("process_vm_readv", machine.Missing, memoryError("read", t.read()))
-	e.find("process_vm_writev", machine.Missing, memoryError("write", t.write()))
 	return nil
 }
 
