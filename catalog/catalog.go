@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -36,6 +37,16 @@ type Source interface {
 	// Load returns a catalog that the caller may keep and change: it shares
 	// nothing that later changes of the source could alter.
 	Load() (*Catalog, error)
+}
+
+// Watched is a source that changes, and tells of it. [*File] is one.
+type Watched interface {
+	Source
+	// Watch calls changed with what Load would return now, as often as that is
+	// something else than before, until ctx ends, on the calling goroutine. It may
+	// begin with what Load has returned last. It returns ctx's error, or why it
+	// cannot watch.
+	Watch(ctx context.Context, changed func(*Catalog, error)) error
 }
 
 // Catalog is the list of installed providers, in the order in which the DLL

@@ -17,7 +17,8 @@ const DefaultConnectTimeout = 150 * time.Second
 type Options struct {
 	// Catalog decides through which chain connections go. nil means the
 	// installed catalog, the file at catalog.DefaultPath. Sockets that a program
-	// makes after a change of a *catalog.File go by the new one.
+	// makes after a change of a catalog.Watched, such as a *catalog.File, go by
+	// the new one.
 	Catalog catalog.Source
 
 	// NewDLL makes the DLL that the providers are loaded into, nil for ws2.New.
@@ -40,6 +41,12 @@ type Options struct {
 	// Isolate runs the program in network and user namespaces of its own, whose
 	// one way out are the chains, instead of trapping its system calls.
 	Isolate bool
+
+	// FailOpen lets the sockets of a program whose chain does not start go as
+	// without it, by the kernel's provider alone; Log says so, once for each chain.
+	// Without it Run fails, and in mid-run such a program's sockets do, with
+	// ENETDOWN. A chain that starts and then refuses a connection is not meant.
+	FailOpen bool
 
 	// Verbose also reports what is not carried as it happens, and at the end a
 	// Summary; and the stack of a provider that panics.

@@ -72,7 +72,7 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 		return ExitLaunchFailed, err
 	}
 	started := new(atomic.Bool)
-	through, err := chains.Open(chains.Config{Source: l.Catalog, NewDLL: l.NewDLL, Log: l.chainLog(started)}, application)
+	through, err := chains.Open(l.chains(started), application)
 	if err != nil {
 		return ExitLaunchFailed, err
 	}
@@ -86,6 +86,17 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 		l.Log(closeErr.Error())
 	}
 	return exitCode, err
+}
+
+// chains returns what the program's chains are made of.
+func (l *launcher) chains(started *atomic.Bool) chains.Config {
+	c := chains.Config{Source: l.Catalog, NewDLL: l.NewDLL, Log: l.chainLog(started)}
+	if l.FailOpen {
+		c.Without = func(why error) {
+			l.Log(fmt.Sprintf("%v; on-failure is open: sockets go without it, by the kernel's provider alone", why))
+		}
+	}
+	return c
 }
 
 // chainLog returns where messages of the chain's providers go. Without Verbose,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -223,9 +222,6 @@ func (c *checkProfiles) Run(std streams, file *catalog.File) error {
 }
 
 func problemsOf(p *profile.Profile, installed *catalog.Catalog) (problems []string) {
-	if err := supported(p); err != nil {
-		problems = append(problems, err.Error())
-	}
 	c, err := p.Catalog(installed)
 	if err != nil {
 		return append(problems, err.Error())
@@ -234,12 +230,4 @@ func problemsOf(p *profile.Profile, installed *catalog.Catalog) (problems []stri
 		problems = append(problems, problem.String())
 	}
 	return problems
-}
-
-// supported says which of a profile's wishes this build cannot fulfil.
-func supported(p *profile.Profile) error {
-	if p.OnFailure == "open" {
-		return errors.New(`on-failure = "open": this build runs no program without its chain; write "closed", or leave it out`)
-	}
-	return nil
 }

@@ -15,7 +15,8 @@ type runCommand struct {
 	Through        []layerFlag    `placeholder:"LAYER[:KEY=VALUE,...]" sep:"none" predictor:"layer" help:"Put this layer into the chain; the first is the outermost. Without it the catalog decides."`
 	Over           string         `placeholder:"BASE" predictor:"base" help:"Base provider under the chain (default: the catalog's first)."`
 	Isolate        bool           `help:"Run it in namespaces of its own, where nothing but the chain leads out."`
-	Verbose        bool           `short:"v" help:"Say what was not carried (UDP, listeners), and more about failures."`
+	OnFailure      string         `enum:",closed,open" default:"" placeholder:"closed|open" help:"Without its chain it does not run (closed, the default), or runs as without upcall (open)."`
+	Verbose        bool           `short:"v" help:"Say what was not carried, sum up at the end what became of the sockets, and more about failures."`
 	ConnectTimeout *time.Duration `placeholder:"2m" help:"Give up on a chain that has not connected by then."`
 	Command        []string       `arg:"" passthrough:"all" name:"PROGRAM" help:"The program and its arguments."`
 }
@@ -54,11 +55,12 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 	if len(command) == 0 {
 		return failure{exitUsage, fmt.Errorf("no program is named: write upcall run -- PROGRAM and its arguments")}
 	}
-	p, err := r.profile(file, command[0])
+	source := r.source(file, command[0])
+	profiles, err := profile.Load(source.Profiles)
 	if err != nil {
 		return failure{exitNotRun, err}
 	}
-	source, err := sourceOf(p, file)
+	p, _, err := r.choose(profiles, command[0])
 	if err != nil {
 		return failure{exitNotRun, err}
 	}
@@ -75,6 +77,7 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 		Stderr:         std.err,
 		Isolate:        p.Isolate,
 		Verbose:        p.Verbose,
+		FailOpen:       p.OnFailure == "open",
 		ConnectTimeout: p.ConnectTimeout,
 		Log:            func(line string) { fmt.Fprintln(std.err, "upcall:", line) },
 	})
@@ -87,43 +90,44 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 	return nil
 }
 
-// sourceOf is what decides over the program's sockets: the catalog's file, whose
-// changes count for new sockets, or what a profile makes of it.
-func sourceOf(p *profile.Profile, file *catalog.File) (catalog.Source, error) {
-	installed, err := file.Load()
-	if err != nil {
-		return nil, err
+// source is what decides over the program's sockets: what the profile makes of the
+// catalog's file. Changes of the files count for new sockets.
+func (r *runCommand) source(file *catalog.File, program string) *profile.Source {
+	s := &profile.Source{Installed: file, Choose: func(f *profile.File) (*profile.Profile, error) {
+		p, _, err := r.choose(f, program)
+		return p, err
+	}}
+	if !r.ownChain() || r.Profile != "" {
+		s.Profiles = profile.PathBeside(file.Path())
 	}
-	if p.Plain() {
-		return file, nil
-	}
-	return p.Catalog(installed)
+	return s
 }
+
+// ownChain reports whether the command line has a chain, so that no profile is
+// looked for.
+func (r *runCommand) ownChain() bool { return len(r.Through) > 0 || r.Over != "" }
 
 // defaultConnectTimeout is longer than most servers take, and shorter than the
 // kernel's own patience.
 const defaultConnectTimeout = 2 * time.Minute
 
-// profile is how the program is run: as the profile says that is named, or that
-// the profiles have for the program, but for what the command line says.
-func (r *runCommand) profile(file *catalog.File, program string) (*profile.Profile, error) {
-	p := &profile.Profile{}
-	if ownChain := len(r.Through) > 0 || r.Over != ""; r.Profile != "" || !ownChain {
-		f, err := loadProfiles(file)
-		if err != nil {
-			return nil, err
+// choose returns how the program is run, as the profile says that is named or that
+// the profiles have for the program, but for what the command line says; and why.
+func (r *runCommand) choose(f *profile.File, program string) (p *profile.Profile, why string, err error) {
+	p = &profile.Profile{}
+	why = "no profile is for it"
+	switch {
+	case r.Profile != "":
+		if p, err = f.Lookup(r.Profile); err != nil {
+			return nil, "", err
 		}
-		switch chosen := f.Choose(profile.Find(program)); {
-		case r.Profile != "":
-			if p, err = f.Lookup(r.Profile); err != nil {
-				return nil, err
-			}
-		case chosen != nil:
-			p = chosen
+		why = "--profile names it"
+	case r.ownChain():
+		why = "the command line has a chain"
+	default:
+		if chosen := f.Choose(profile.Find(program)); chosen != nil {
+			p, why = chosen, "a rule in "+f.Path+" is for the program"
 		}
-	}
-	if err := supported(p); err != nil {
-		return nil, fmt.Errorf("profile %q: %w", p.Name, err)
 	}
 	if len(r.Through) > 0 {
 		p.Through = make([]profile.Layer, len(r.Through))
@@ -134,6 +138,9 @@ func (r *runCommand) profile(file *catalog.File, program string) (*profile.Profi
 	if r.Over != "" {
 		p.Over = r.Over
 	}
+	if r.OnFailure != "" {
+		p.OnFailure = r.OnFailure
+	}
 	p.Isolate = p.Isolate || r.Isolate
 	p.Verbose = p.Verbose || r.Verbose
 	switch {
@@ -142,5 +149,5 @@ func (r *runCommand) profile(file *catalog.File, program string) (*profile.Profi
 	case p.ConnectTimeout == 0:
 		p.ConnectTimeout = defaultConnectTimeout
 	}
-	return p, nil
+	return p, why, nil
 }

@@ -25,6 +25,7 @@ type Chains struct {
 	log     func(string)
 	catalog *catalog.Catalog
 	entries [kinds]*catalog.Entry // nil: the catalog has none
+	without bool                  // they stand for chains that do not start
 
 	mu      sync.Mutex    // guards what follows; a leaf lock
 	holders int           // the set is one

@@ -5,6 +5,7 @@
 package chains
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 
 // Config says where chains come from.
 type Config struct {
-	// Source is the catalog; nil means the installed one. A *catalog.File is
+	// Source is the catalog; nil means the installed one. A catalog.Watched is
 	// watched: sockets that are made after a change go by the new catalog.
 	Source catalog.Source
 	// NewDLL makes the DLL that the providers are loaded into; nil means
@@ -26,6 +27,10 @@ type Config struct {
 	NewDLL func(ws2.Config) *ws2.DLL
 	// Log receives a line for each event worth telling a person.
 	Log func(string)
+	// Without, unless nil, is told once for each chain why it does not start.
+	// Its programs' sockets then go by the kernel's provider alone, until the
+	// source has changed. With nil they fail.
+	Without func(why error)
 }
 
 // Set is the chains of all programs under one host. Programs share a DLL, and
@@ -44,6 +49,7 @@ type Set struct {
 	installed *catalog.Catalog
 	apart     bool // the catalog tells programs apart
 	chains    map[string]*start
+	without   map[string]bool // what Without has been told of this catalog
 	closed    bool
 	retired   sync.WaitGroup // chains that end with their last socket
 }
@@ -80,8 +86,8 @@ func Open(c Config, program string) (*Set, error) {
 		return nil, err
 	}
 	first.Release()
-	if file, ok := c.Source.(*catalog.File); ok {
-		s.watcher.Go(func() { s.watch(ctx, file) })
+	if source, ok := c.Source.(catalog.Watched); ok {
+		s.watcher.Go(func() { s.watch(ctx, source) })
 	}
 	return s, nil
 }
@@ -104,22 +110,18 @@ func (s *Set) use(installed *catalog.Catalog) {
 			}
 		})
 	}
-	s.chains = map[string]*start{}
+	s.chains, s.without = map[string]*start{}, map[string]bool{}
 }
 
-// watch follows the catalog's file. What is wrong with it is told, and the
-// catalog before stays in use.
-func (s *Set) watch(ctx context.Context, file *catalog.File) {
-	first := true
-	err := file.Watch(ctx, func(installed *catalog.Catalog, err error) {
-		switch {
-		case first: // the one that Open read, or a moment's newer
-			first = false
-			if err != nil || s.same(installed) {
-				return
-			}
-		case err != nil:
+// watch follows the source. What is wrong with it is told, and the catalog before
+// stays in use.
+func (s *Set) watch(ctx context.Context, source catalog.Watched) {
+	err := source.Watch(ctx, func(installed *catalog.Catalog, err error) {
+		if err != nil {
 			s.config.Log(fmt.Sprintf("the catalog has changed, and is not used: %v", err))
+			return
+		}
+		if s.same(installed) { // the one that Open read
 			return
 		}
 		if s.fixed(installed) {
@@ -133,10 +135,14 @@ func (s *Set) watch(ctx context.Context, file *catalog.File) {
 	}
 }
 
-func (s *Set) same(installed *catalog.Catalog) bool {
+// same reports whether the chains are by that catalog already.
+func (s *Set) same(next *catalog.Catalog) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return installed != nil && installed.Serial() == s.installed.Serial()
+	installed := s.installed
+	s.mu.Unlock()
+	a, err := installed.Encode()
+	b, nextErr := next.Encode()
+	return err == nil && nextErr == nil && bytes.Equal(a, b)
 }
 
 // fixed reports whether the chains stay what they are when the catalog becomes
@@ -192,6 +198,29 @@ func (s *Set) For(path func() string) (*Chains, error) {
 }
 
 func (s *Set) start(installed *catalog.Catalog, program string) (*Chains, error) {
+	c, err := s.startOver(installed, program)
+	if err == nil || s.config.Without == nil {
+		return c, err
+	}
+	kernel, kernelErr := catalog.Compose(catalog.Default(), kernelDriver, nil)
+	if kernelErr == nil {
+		c, kernelErr = s.startOver(kernel, program)
+	}
+	if kernelErr != nil {
+		return nil, err
+	}
+	c.without = true
+	s.mu.Lock()
+	told := s.without[err.Error()]
+	s.without[err.Error()] = true
+	s.mu.Unlock()
+	if !told {
+		s.config.Without(err)
+	}
+	return c, nil
+}
+
+func (s *Set) startOver(installed *catalog.Catalog, program string) (*Chains, error) {
 	stack, err := wsnet.New(s.config.NewDLL(ws2.Config{Catalog: installed, Application: program, Log: s.config.Log}))
 	if err != nil {
 		return nil, err

@@ -16,6 +16,8 @@ func (c *Chains) Way(domain, sockType int) Way {
 	switch {
 	case e == nil:
 		w.Name = "the catalog has no provider for it"
+	case c.without:
+		w.Name = "its chain does not start"
 	case w.Carriage == Untouched:
 		w.Name = KernelAlone
 	default:
