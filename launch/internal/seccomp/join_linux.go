@@ -99,7 +99,7 @@ func (j *joiner) hold(p programSocket, target netip.Addr) unix.Errno {
 
 // drop gives up what hold has begun: the program's poll reports an error.
 func (j *joiner) drop(p programSocket, target netip.Addr) {
-	if h, err := onLoopback(p.domain, target, j.synHold); err == nil {
+	if h, err := onLoopback(p, target, j.synHold); err == nil {
 		h.unhasten(p.fd)
 	}
 	_ = unix.Shutdown(p.fd, unix.SHUT_RDWR)
