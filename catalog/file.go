@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"upcall.dev/internal/trusted"
 	"upcall.dev/internal/watch"
 	"upcall.dev/spi"
 )
@@ -118,35 +118,23 @@ func (f *File) content() (content, error) {
 	if f.path == "" {
 		return content{}, nil
 	}
-	// A FIFO in the file's place must not block: O_NONBLOCK.
-	file, err := os.OpenFile(f.path, os.O_RDONLY|openNonblock, 0)
+	text, info, err := trusted.Read(f.path, maxFileSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return content{}, nil
 	}
-	if err != nil {
-		return content{}, f.refused("cannot be read (%w); make it readable, or set UPCALL_CATALOG to another file", cause(err))
+	if info == nil {
+		return content{}, f.refused("%w; make it readable, or set UPCALL_CATALOG to another file", err)
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return content{}, f.failed(cause(err))
-	}
-	found := content{exists: true, mode: info.Mode()}
+	found := content{exists: true, mode: info.Mode(), text: text}
 	if what := notForReset(info.Mode()); what != "" {
 		return found, f.refused("is %s; set UPCALL_CATALOG to a file", what)
 	}
-	if !info.Mode().IsRegular() {
-		return found, f.refused("is not a regular file; %s", wayOut)
-	}
-	if reason := untrusted(info); reason != "" {
-		return found, f.refused("%s", reason)
-	}
-	found.text, err = io.ReadAll(io.LimitReader(file, maxFileSize+1))
-	if err != nil {
-		return found, f.failed(cause(err))
-	}
-	if len(found.text) > maxFileSize {
-		return found, f.refused("is larger than %d MiB; %s", maxFileSize>>20, wayOut)
+	var doubt *trusted.Doubt
+	switch {
+	case errors.As(err, &doubt):
+		return found, f.refused("%s: they could run code as you; %s, or %s", doubt.What, doubt.Remedy, wayOut)
+	case err != nil:
+		return found, f.refused("%w, or %s", err, wayOut)
 	}
 	return found, nil
 }

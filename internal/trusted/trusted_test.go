@@ -25,6 +25,7 @@ func TestRead(t *testing.T) {
 	if text, info, err := Read(path, 10); err != nil || string(text) != "0123456789" || info.Size() != 10 {
 		t.Errorf("%q, %v, %v", text, info, err)
 	}
+	var doubt *Doubt
 	refused := func(what, path string, largest int64, want string) {
 		t.Helper()
 		if _, _, err := Read(path, largest); err == nil || !strings.Contains(err.Error(), want) {
@@ -37,6 +38,12 @@ func TestRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused(mode.String(), path, 10, "can be written by others")
+		if _, _, err := Read(path, 10); !errors.As(err, &doubt) {
+			t.Errorf("%v is not a doubt", err)
+		}
+	}
+	if _, info, err := Read(dir, 10); info == nil || !info.IsDir() || errors.As(err, &doubt) {
+		t.Errorf("a directory: %v, %v", info, err)
 	}
 	refused("a directory", dir, 10, "is not a regular file")
 	fifo := filepath.Join(dir, "fifo")

@@ -16,14 +16,14 @@ const (
 	foreignWrite = 0o022 // the mode bits that let others write
 )
 
-// suspect says why somebody else may have written the file.
-func suspect(info fs.FileInfo) error {
+// doubt says why somebody else may have written the file; nil means nobody.
+func doubt(info fs.FileInfo) *Doubt {
 	owner, me := info.Sys().(*syscall.Stat_t).Uid, uint32(os.Geteuid())
 	switch {
 	case owner != me && owner != 0:
-		return fmt.Errorf("belongs to user %d, not to you (user %d) or root: take it over with chown", owner, me)
+		return &Doubt{fmt.Sprintf("belongs to user %d, not to you (user %d) or root", owner, me), "take it over with chown"}
 	case info.Mode()&foreignWrite != 0:
-		return fmt.Errorf("can be written by others (mode %04o): read it, then chmod go-w it", info.Mode().Perm())
+		return &Doubt{fmt.Sprintf("can be written by others (mode %04o)", info.Mode().Perm()), "read it, then chmod go-w it"}
 	}
 	return nil
 }
