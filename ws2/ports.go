@@ -19,6 +19,7 @@ type Packet struct {
 	Status      spi.Errno       // of the operation; 0 is success
 	Key         uintptr         // given when the socket was associated with the port
 	Overlapped  *spi.Overlapped // the operation
+	Posted      uintptr         // what was posted in the place of an operation's address: any number, 0 for none
 }
 
 // Flags of [DLL.SetFileCompletionNotificationModes].
@@ -136,12 +137,13 @@ func (d *DLL) SetFileCompletionNotificationModes(s spi.Socket, flags uint8) erro
 	return nil
 }
 
-// PostQueuedCompletionStatus queues a packet of the caller's own.
+// PostQueuedCompletionStatus queues a packet of the caller's own. A number that is
+// no operation's address goes into Posted: a Go pointer must not hold it.
 // WSA_INVALID_HANDLE.
 // Source: windows/win32/fileio/postqueuedcompletionstatus.
 func (d *DLL) PostQueuedCompletionStatus(p Port, packet Packet) error {
 	object := d.ports.objects.Get(uintptr(p))
-	if object == nil || !object.Post(port.Packet{Bytes: packet.Transferred, Status: packet.Status, Key: packet.Key, Overlapped: packet.Overlapped}) {
+	if object == nil || !object.Post(port.Packet{Bytes: packet.Transferred, Status: packet.Status, Key: packet.Key, Overlapped: packet.Overlapped, Posted: packet.Posted}) {
 		return spi.WSA_INVALID_HANDLE.Err()
 	}
 	return nil
@@ -160,7 +162,7 @@ func (t *Thread) portWorker() *port.Worker {
 // GetQueuedCompletionStatus takes the next packet of a port, waiting for one if
 // there is none. A packet of an operation that failed comes with its status as
 // the error, as on Windows: with any error, a packet was taken if and only if
-// its Overlapped is not nil. WAIT_TIMEOUT (no packet came in time),
+// its Overlapped is not nil or its Posted is not 0. WAIT_TIMEOUT (no packet came in time),
 // WSA_INVALID_HANDLE (no such port), ERROR_ABANDONED_WAIT_0 (it was closed
 // meanwhile).
 //
@@ -181,7 +183,9 @@ func (t *Thread) GetQueuedCompletionStatus(p Port, milliseconds uint32) (Packet,
 	return clientPacket(&packet), t.result(packet.Status)
 }
 
-func clientPacket(p *port.Packet) Packet { return Packet{p.Bytes, p.Status, p.Key, p.Overlapped} }
+func clientPacket(p *port.Packet) Packet {
+	return Packet{p.Bytes, p.Status, p.Key, p.Overlapped, p.Posted}
+}
 
 func portCode(r port.Result) spi.Errno {
 	switch r {

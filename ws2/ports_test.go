@@ -27,6 +27,27 @@ func (h *host) newPort(t *testing.T, concurrency uint32) Port {
 	return p
 }
 
+// What is posted may be a number that no Go pointer can hold, while the collector
+// looks at all pointers there are.
+func TestPostedNumbers(t *testing.T) {
+	h := newHost(t)
+	thread, port := h.up(), h.newPort(t, 1)
+	posted := []Packet{{Posted: 1}, {Transferred: 1, Posted: ^uintptr(0)}, {Posted: 4095, Status: spi.WSAECONNRESET}}
+	for _, p := range posted {
+		if err := h.PostQueuedCompletionStatus(port, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.GC()
+	for _, want := range posted {
+		got, err := thread.GetQueuedCompletionStatus(port, 0)
+		runtime.GC()
+		if got != want || (err != nil) != (want.Status != 0) {
+			t.Errorf("%+v, %v, want %+v", got, err, want)
+		}
+	}
+}
+
 func TestBehaviour126_FailedOperationIsIndicated(t *testing.T) {
 	p := newPending(t)
 	port, ev := p.port(5), p.event()
@@ -64,7 +85,7 @@ func TestGetQueuedCompletionStatusEx(t *testing.T) {
 			want(t, p.complete(p.s, ov[i], status, uint32(i)), 0)
 		}
 		n, err := get(2, 0)
-		wanted := []Packet{{0, 0, 7, ov[0]}, {1, spi.WSAECONNRESET, 7, ov[1]}}
+		wanted := []Packet{{0, 0, 7, ov[0], 0}, {1, spi.WSAECONNRESET, 7, ov[1], 0}}
 		if err != nil || !slices.Equal(entries[:n], wanted) {
 			t.Errorf("%+v, %v; want %+v", entries[:n], err, wanted)
 		}

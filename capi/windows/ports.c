@@ -17,7 +17,7 @@ BOOL WINAPI PostQueuedCompletionStatus(HANDLE port, DWORD bytes, ULONG_PTR key, 
 {
 	ALIVE(FALSE);
 	RELEASE(ORDER(port));
-	FAIL_IF(goPostQueuedCompletionStatus((uintptr_t)port, bytes, key, overlapped), FALSE);
+	FAIL_IF(goPostQueuedCompletionStatus((uintptr_t)port, bytes, key, (uintptr_t)overlapped), FALSE);
 	return TRUE;
 }
 

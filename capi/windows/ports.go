@@ -3,6 +3,7 @@ package windows
 import "C"
 
 import (
+	"sync"
 	"unsafe"
 
 	"upcall.dev/capi/process"
@@ -14,7 +15,7 @@ import (
 // its two highest bits.
 type entry struct {
 	key         uintptr
-	overlapped  *spi.Overlapped
+	overlapped  uintptr
 	internal    uintptr
 	transferred uint32
 }
@@ -48,16 +49,26 @@ func goCreateIoCompletionPort(file, port, key uintptr, threads uint32) (uintptr,
 }
 
 //export goPostQueuedCompletionStatus
-func goPostQueuedCompletionStatus(port uintptr, transferred uint32, key uintptr, overlapped unsafe.Pointer) int32 {
+func goPostQueuedCompletionStatus(port uintptr, transferred uint32, key, overlapped uintptr) int32 {
 	return code(process.DLL().PostQueuedCompletionStatus(ws2.Port(port),
-		ws2.Packet{Transferred: transferred, Key: key, Overlapped: (*spi.Overlapped)(overlapped)}))
+		ws2.Packet{Transferred: transferred, Key: key, Posted: overlapped}))
+}
+
+// address is what C gets for the operation of a packet: programs post numbers for
+// it that are no addresses.
+func address(p *ws2.Packet) uintptr {
+	if p.Overlapped != nil {
+		return uintptr(unsafe.Pointer(p.Overlapped))
+	}
+	return p.Posted
 }
 
 //export goGetQueuedCompletionStatus
 func goGetQueuedCompletionStatus(t unsafe.Pointer, port uintptr, transferred, key, overlapped unsafe.Pointer, milliseconds uint32) int32 {
 	p, err := process.Thread(t).GetQueuedCompletionStatus(ws2.Port(port), milliseconds)
-	*(**spi.Overlapped)(overlapped) = p.Overlapped
-	if err == nil || p.Overlapped != nil {
+	operation := address(&p)
+	*(*uintptr)(overlapped) = operation
+	if err == nil || operation != 0 {
 		*(*uint32)(transferred) = p.Transferred
 		*(*uintptr)(key) = p.Key
 	}
@@ -66,18 +77,28 @@ func goGetQueuedCompletionStatus(t unsafe.Pointer, port uintptr, transferred, ke
 
 //export goGetQueuedCompletionStatusEx
 func goGetQueuedCompletionStatusEx(t unsafe.Pointer, port uintptr, list unsafe.Pointer, n uint32, removed unsafe.Pointer, milliseconds uint32, alertable bool) int32 {
-	// The packets are put where the entries go, and made entries from the last
-	// to the first: an entry is longer.
-	packets := unsafe.Slice((*ws2.Packet)(list), int(n))
+	room := packetRooms.Get().(*[]ws2.Packet)
+	defer packetRooms.Put(room)
+	if length := min(int(n), mostPackets); length > len(*room) {
+		*room = make([]ws2.Packet, length)
+	}
+	packets := (*room)[:min(int(n), len(*room))]
 	taken, err := process.Thread(t).GetQueuedCompletionStatusEx(ws2.Port(port), packets, milliseconds, alertable)
 	*(*uint32)(removed) = uint32(taken)
-	entries := unsafe.Slice((*entry)(list), int(n))
-	for i := taken - 1; i >= 0; i-- {
-		p := packets[i]
-		entries[i] = entry{p.Key, p.Overlapped, ntstatus(uint32(p.Status)), p.Transferred}
+	entries := unsafe.Slice((*entry)(list), taken)
+	for i := range packets[:taken] {
+		p := &packets[i]
+		entries[i] = entry{p.Key, address(p), ntstatus(uint32(p.Status)), p.Transferred}
 	}
+	clear(packets[:taken])
 	return code(err)
 }
+
+// packetRooms hold what calls have taken until it is in the program's memory, of
+// which mostPackets are enough for one call.
+var packetRooms = sync.Pool{New: func() any { return new([]ws2.Packet) }}
+
+const mostPackets = 1024
 
 // ntstatus is the NTSTATUS of a Win32 or Winsock code, as NTSTATUS_FROM_WIN32
 // makes it: an error of the facility FACILITY_NTWIN32.
@@ -87,9 +108,6 @@ func ntstatus(code uint32) uintptr {
 	}
 	return uintptr(0xC0070000 | code&0xFFFF)
 }
-
-// A packet is not longer than an entry.
-var _ [unsafe.Sizeof(entry{}) - unsafe.Sizeof(ws2.Packet{})]byte
 
 //export goSetFileCompletionNotificationModes
 func goSetFileCompletionNotificationModes(file uintptr, flags uint8) int32 {

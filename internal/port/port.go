@@ -42,6 +42,7 @@ import (
 // Packet is a completion packet.
 type Packet struct {
 	Overlapped *spi.Overlapped // the operation; nil if the poster gave none
+	Posted     uintptr         // a number of the poster's in its place
 	Key        uintptr         // given when the handle was associated with the port
 	Lane       *Lane           // nil for packets that requests return
 	Bytes      uint32          // transferred

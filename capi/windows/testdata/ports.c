@@ -9,6 +9,27 @@ static HANDLE new_port(DWORD threads)
 	return p;
 }
 
+/* Programs post numbers that are the address of nothing. */
+static void numbers_for_operations(HANDLE p)
+{
+	static const ULONG_PTR numbers[] = {1, 4095, 0xc000000001, ~(ULONG_PTR)0};
+	OVERLAPPED_ENTRY entries[4];
+	OVERLAPPED *got;
+	DWORD n;
+	ULONG_PTR key;
+	ULONG taken;
+
+	for (int twice = 0; twice < 2; twice++)
+		for (int i = 0; i < 4; i++)
+			CHECK(PostQueuedCompletionStatus(p, i, 0, (OVERLAPPED *)numbers[i]));
+	for (int i = 0; i < 4; i++)
+		CHECK(GetQueuedCompletionStatus(p, &n, &key, &got, INFINITE) && n == (DWORD)i && (ULONG_PTR)got == numbers[i]);
+	memset(entries, 0xa5, sizeof entries);
+	CHECK(GetQueuedCompletionStatusEx(p, entries, 4, &taken, INFINITE, FALSE) && taken == 4);
+	for (int i = 0; i < 4; i++)
+		CHECK((ULONG_PTR)entries[i].lpOverlapped == numbers[i] && entries[i].dwNumberOfBytesTransferred == (DWORD)i);
+}
+
 static void calls(void)
 {
 	HANDLE p = new_port(0);
@@ -42,6 +63,7 @@ static void calls(void)
 		EQUAL(entries[i - 2].Internal, 0);
 		CHECK(entries[i - 2].lpOverlapped == &ov + i);
 	}
+	numbers_for_operations(p);
 	CHECK(CloseHandle(p));
 	FAILS(GetQueuedCompletionStatus(p, &n, &key, &got, 0), ERROR_INVALID_HANDLE);
 	FAILS(PostQueuedCompletionStatus(p, 0, 0, NULL), ERROR_INVALID_HANDLE);
