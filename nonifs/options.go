@@ -342,9 +342,21 @@ func (e *Endpoint) flagSet(name int32, on bool) spi.Errno {
 	return 0
 }
 
+// Smaller buffers become as large as these: what Linux has on 64-bit machines.
+const (
+	leastReceiveBuffer = 1152
+	leastSendBuffer    = 2304
+)
+
 func (e *Endpoint) setNumber(name, v int32) spi.Errno {
 	if v < 0 {
 		return spi.WSAEINVAL
+	}
+	switch name {
+	case spi.SO_RCVBUF:
+		v = max(v, leastReceiveBuffer)
+	case spi.SO_SNDBUF:
+		v = max(v, leastSendBuffer)
 	}
 	e.changeOptions(func(o *options) {
 		switch name {

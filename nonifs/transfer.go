@@ -29,7 +29,7 @@ func (b *Base) receive(s spi.Socket, bufs []spi.Buf, received, flags *uint32, fr
 
 func (b *Base) receiveOn(h *Handle[Endpoint], bufs []spi.Buf, received, flags *uint32, from []byte, fromLen *int32, msg *spi.Msg, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	e := h.Value
-	if flags == nil || received == nil && ov == nil {
+	if flags == nil || received == nil && ov == nil || lacksMemory(bufs) {
 		return spi.WSAEFAULT
 	}
 	asked := *flags
@@ -134,6 +134,16 @@ func (d *descriptor) waiting(o *op, c cursor) *op {
 	return o
 }
 
+// lacksMemory reports whether a buffer has a length and no address.
+func lacksMemory(bufs []spi.Buf) bool {
+	for i := range bufs {
+		if bufs[i].Buf == nil && bufs[i].Len > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // resultFlags are the flags that a receive tells with its outcome.
 func resultFlags(errno spi.Errno) uint32 {
 	if errno == spi.WSAEMSGSIZE {
@@ -226,7 +236,7 @@ func (b *Base) send(s spi.Socket, bufs []spi.Buf, sent *uint32, flags uint32, to
 
 func (b *Base) sendOn(h *Handle[Endpoint], bufs []spi.Buf, sent *uint32, flags uint32, to []byte, noPeer spi.Errno, ov *spi.Overlapped, routine spi.CompletionRoutine, thread *spi.ThreadID) spi.Errno {
 	e := h.Value
-	if sent == nil && ov == nil {
+	if sent == nil && ov == nil || lacksMemory(bufs) {
 		return spi.WSAEFAULT
 	}
 	if flags&^(spi.MSG_DONTROUTE) != 0 {
