@@ -36,16 +36,6 @@ func provided(t *testing.T, subject, number string) {
 	ctest.RunEnv(t, program, []string{number}, ctest.Write(t, catalog.New()), patience, "UPCALL_TEST_FAKES="+directory).OK(t)
 }
 
-// unseen are the behaviours that a program in C cannot bring about, and why; the
-// tests of package ws2 lower the limits of the tables.
-var unseen = map[string]string{
-	"8":  "a process has room for a thousand million events, which its memory has not",
-	"16": "a process has room for a thousand million socket handles, which its memory has not",
-}
-
-func TestBehaviour008_UnseenNoMemoryForEvents(t *testing.T) { t.Skip(unseen["8"]) }
-func TestBehaviour016_UnseenNoMoreHandles(t *testing.T)     { t.Skip(unseen["16"]) }
-
 func TestBehaviour001_TableIsComplete(t *testing.T)            { provided(t, "table", "1") }
 func TestBehaviour002_CompletionIsExported(t *testing.T)       { provided(t, "table", "2") }
 func TestBehaviour003_LatestTableCounts(t *testing.T)          { provided(t, "table", "3") }
