@@ -57,6 +57,18 @@ type Layer struct {
 	Options spi.Options
 }
 
+func (l Layer) judgesUnix() bool {
+	d, ok := spi.LookupDriver(l.Name)
+	return ok && d.JudgesUnix != nil && d.JudgesUnix(l.Options)
+}
+
+// leavesSocket reports whether the layer passes IFS handles through and has no
+// part in them once they are connected.
+func (l Layer) leavesSocket() bool {
+	d, ok := spi.LookupDriver(l.Name)
+	return !ok || d.IFS != nil && d.IFS(l.Options) && (d.Handshakes == nil || !d.Handshakes(l.Options))
+}
+
 // InstallLayer installs a registered layer over the topmost entry of each
 // address family, socket type and protocol, under a new provider id, and
 // returns the id of its bare layer. Unlike [Catalog.InstallProviderAndChains]
@@ -64,6 +76,10 @@ type Layer struct {
 // handles; the chain then has none either. Its errors name the layer, and what
 // to do.
 func (c *Catalog) InstallLayer(l Layer) (uint32, error) {
+	return c.installLayerOver(l, c.topmost(nil))
+}
+
+func (c *Catalog) installLayerOver(l Layer, below []*Entry) (uint32, error) {
 	d, ok := spi.LookupDriver(l.Name)
 	switch {
 	case !ok:
@@ -78,7 +94,6 @@ func (c *Catalog) InstallLayer(l Layer) (uint32, error) {
 	if !validPath(path) {
 		return 0, fmt.Errorf("layer %s: its path with options is longer than the %d characters that providers may count on, or is not text: shorten its options", l.Name, MaxPath-1)
 	}
-	below := c.topmost(nil)
 	if len(below) == 0 {
 		return 0, fmt.Errorf("layer %s has nothing to stand on: the catalog has no base provider (upcall catalog reset restores them)", l.Name)
 	}
@@ -140,6 +155,13 @@ func (c *Catalog) Handshakes(e *Entry) bool {
 // this program count as ones that do not.
 func (c *Catalog) AnswersNames(e *Entry) bool {
 	return c.anyLayer(e, func(d *spi.Driver) func(spi.Options) bool { return d.AnswersNames })
+}
+
+// JudgesUnix reports whether a layer in the chain of an entry decides about Unix
+// sockets ([spi.Driver].JudgesUnix). Layers that are not Go drivers of this
+// program count as ones that do not.
+func (c *Catalog) JudgesUnix(e *Entry) bool {
+	return c.anyLayer(e, func(d *spi.Driver) func(spi.Options) bool { return d.JudgesUnix })
 }
 
 func (c *Catalog) anyLayer(e *Entry, property func(*spi.Driver) func(spi.Options) bool) bool {
@@ -210,12 +232,35 @@ func Compose(base *Catalog, over string, through []Layer) (*Catalog, error) {
 	if len(c.entries) == 0 {
 		return nil, errors.New("the catalog has no base provider: upcall catalog reset restores them")
 	}
-	for _, l := range slices.Backward(through) {
-		if _, err := c.InstallLayer(l); err != nil {
-			return nil, err
-		}
+	if err := c.InstallLayers(through); err != nil {
+		return nil, err
 	}
 	return c, nil
+}
+
+// InstallLayers installs layers, the outermost first, as [Catalog.InstallLayer]
+// does one, for a run of its own. Where one of them decides about Unix sockets,
+// the chain for those leaves out the layers that do not and that would not hand
+// a program's own socket on as soon as it is connected. Its errors name the layer,
+// and what to do.
+func (c *Catalog) InstallLayers(through []Layer) error {
+	judged := slices.ContainsFunc(through, Layer.judgesUnix)
+	for _, l := range slices.Backward(through) {
+		below := c.topmost(nil)
+		if judged {
+			unix := slices.IndexFunc(below, func(e *Entry) bool { return e.AddressFamily == spi.AF_UNIX })
+			switch {
+			case unix < 0 && l.judgesUnix():
+				return fmt.Errorf("layer %s has rules about Unix sockets, for which the catalog has no provider: leave them out, or take the base provider %s", l.Name, firstDriver)
+			case unix >= 0 && !l.leavesSocket() && !l.judgesUnix():
+				below = slices.Delete(below, unix, unix+1)
+			}
+		}
+		if _, err := c.installLayerOver(l, below); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keepBase reduces the catalog to the entries of one base driver, and installs

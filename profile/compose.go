@@ -76,10 +76,12 @@ func (p *Profile) install(c *catalog.Catalog, layers []Layer, name string) error
 		return err
 	}
 	before := bareLayers(c)
-	for _, l := range slices.Backward(layers) {
-		if _, err := c.InstallLayer(catalog.Layer{Name: l.Name, Options: l.Options}); err != nil {
-			return err
-		}
+	through := make([]catalog.Layer, len(layers))
+	for i, l := range layers {
+		through[i] = catalog.Layer{Name: l.Name, Options: l.Options}
+	}
+	if err := c.InstallLayers(through); err != nil {
+		return err
 	}
 	var made []spi.GUID // the innermost first
 	for _, id := range bareLayers(c) {

@@ -41,6 +41,10 @@ type Driver struct {
 	// way: whoever runs programs over it keeps them from asking services of the
 	// machine instead. nil means that it never does.
 	AnswersNames func(Options) bool
+	// JudgesUnix reports whether a layer with these options decides about Unix
+	// sockets: whoever runs programs over it then asks it about theirs, which it
+	// leaves to the kernel otherwise. nil means that it never does.
+	JudgesUnix func(Options) bool
 	// ByApplication tells that what the provider does depends on which program
 	// it serves ([DLL].Application): a host of several programs then loads it
 	// for each.

@@ -13,6 +13,7 @@ package filter
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"upcall.dev/layer"
@@ -28,6 +29,7 @@ const (
 func init() {
 	driver := definition(nil).Driver()
 	driver.Handshakes = mayHandshake
+	driver.JudgesUnix = namesUnix
 	driver.OwnHandles = func(o spi.Options, e *spi.ProtocolInfo) bool {
 		c, err := parse(o)
 		return err == nil && c.owns(e)
@@ -75,12 +77,28 @@ func definition(s *shared) layer.Definition {
 // mayHandshake reports whether rules send sockets to other chains, whose layers
 // may talk before a connection is the client's.
 func mayHandshake(o spi.Options) bool {
+	p := policyOf(o)
+	return p != nil && p.sends()
+}
+
+// namesUnix reports whether a rule is about Unix sockets by name. Rules about
+// everything, and the defaults, are not meant for those of a program alone.
+func namesUnix(o spi.Options) bool {
+	p := policyOf(o)
+	return p != nil && slices.ContainsFunc(p.rules, func(r rule) bool { return r.namesUnix() })
+}
+
+// policyOf returns what the options and the file say now, or nil.
+func policyOf(o spi.Options) *policy {
 	c, err := parse(o)
 	if err != nil {
-		return false
+		return nil
 	}
 	r, err := (&shared{config: c}).read()
-	return err == nil && r.policy.sends()
+	if err != nil {
+		return nil
+	}
+	return r.policy
 }
 
 // host is what next has beside the thirty functions.

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
@@ -42,6 +43,29 @@ func matchGlob(glob, path string) bool {
 		}
 	}
 	return reached[len(path)]
+}
+
+// withoutLinks returns a glob of paths whose directories before the first star
+// or question mark are none that are symbolic links, as far as they are there.
+func withoutLinks(glob string) string {
+	fixed, rest := glob, ""
+	if i := strings.IndexAny(glob, "*?"); i >= 0 {
+		i = strings.LastIndexByte(glob[:i], '/') + 1
+		fixed, rest = glob[:i], glob[i:]
+	}
+	if !filepath.IsAbs(fixed) {
+		return glob
+	}
+	if rest != "" {
+		rest = "/" + rest
+	}
+	for missing := ""; ; {
+		if there, err := filepath.EvalSymlinks(fixed); err == nil {
+			return strings.TrimSuffix(there, "/") + missing + rest
+		}
+		missing = "/" + filepath.Base(fixed) + missing
+		fixed = filepath.Dir(fixed)
+	}
 }
 
 // matchProgram reports whether a program's path is of a glob. One without a

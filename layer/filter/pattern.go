@@ -56,6 +56,7 @@ type pattern struct {
 	name      string       // unless empty: of the address, with below of one under it
 	below     bool
 	path      string // unless empty: a glob of AF_UNIX paths
+	real      string // path as it was without symbolic links when the rule was read
 }
 
 // UnmarshalText reads [tcp:|udp:]HOST[:PORTS] or unix:PATH. HOST is an address,
@@ -76,7 +77,7 @@ func (p *pattern) UnmarshalText(text []byte) error {
 		if after == "" {
 			return fmt.Errorf("%q has no path: write unix:/run/*, or unix:** for any", rest)
 		}
-		p.path = after
+		p.path, p.real = after, withoutLinks(after)
 		return checkGlob(after)
 	case found && (scheme == "tcp" || scheme == "udp"):
 		p.protocols, rest = protocolNames[scheme], after
@@ -153,7 +154,7 @@ func (p *pattern) matches(o *operation) bool {
 		return false
 	}
 	if o.protocol == local {
-		return p.path == "" || matchGlob(p.path, o.path)
+		return p.path == "" || matchGlob(p.path, o.path) || p.real != p.path && matchGlob(p.real, o.path)
 	}
 	if !p.ports.contain(o.address.Port()) {
 		return false

@@ -45,6 +45,14 @@ func (r *rule) narrow() {
 	r.protocols &= some
 }
 
+// namesUnix reports whether the rule says unix, in an address or as protocol.
+func (r *rule) namesUnix() bool {
+	if r.protocols&local == 0 {
+		return false
+	}
+	return r.protocols != anyProtocol || slices.ContainsFunc(r.addresses, func(p pattern) bool { return p.protocols == local })
+}
+
 // matches leaves out the condition on the program.
 func (r *rule) matches(o *operation) bool {
 	if r.directions&o.direction == 0 || r.protocols&o.protocol == 0 {

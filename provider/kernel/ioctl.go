@@ -73,6 +73,8 @@ func (d *descriptor) control(code uint32, in, out []byte) (int, spi.Errno) {
 		return 0, d.cancel(in)
 	case spi.SIO_DISSOLVE:
 		return 0, d.dissolve()
+	case spi.SIO_REHEARSE:
+		return 0, d.rehearse(in)
 	case spi.SIO_GET_EXTENSION_FUNCTION_POINTER:
 		var n uint32
 		e := d.p.extensions.Store(in, out, &n)

@@ -30,6 +30,9 @@ func (p *provider) WSPSendTo(s spi.Socket, bufs []spi.Buf, sent *uint32, flags u
 		return e
 	}
 	defer d.release()
+	if d.rehearses() {
+		return d.rehearsedSend(bufs, sent, to, ov)
+	}
 	var name *sockaddr
 	var storage sockaddr
 	if !d.kind.stream() && len(to) > 0 {

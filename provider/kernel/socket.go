@@ -111,6 +111,8 @@ type socket struct {
 	// kernel rounds to its own clock; zero leaves the answer to the kernel.
 	receiveMillis, sendMillis atomic.Uint32
 
+	rehearsed atomic.Pointer[rehearsal] // nil unless SIO_REHEARSE has been
+
 	events  atomic.Pointer[selection]
 	pending atomic.Pointer[operations]
 
