@@ -33,7 +33,7 @@
 // # What it is not
 //
 // It is compatibility, not a sandbox. Calls that are none of its business go
-// on in the kernel (UDP, AF_UNIX, listeners), and a program that changes an
+// on in the kernel (such as those of Unix sockets without rules), and a program that changes an
 // address in memory while another thread connects to it can slip past.
 //
 // [Examine] tries what a machine allows of this; package machine says what it

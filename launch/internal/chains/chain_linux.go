@@ -38,6 +38,7 @@ const (
 	tcp6
 	udp4
 	udp6
+	unixStream
 	kinds
 )
 
@@ -52,6 +53,8 @@ func kindOf(domain, sockType int) int {
 		return udp4
 	case domain == unix.AF_INET6 && sockType == unix.SOCK_DGRAM:
 		return udp6
+	case domain == unix.AF_UNIX && sockType == unix.SOCK_STREAM:
+		return unixStream
 	}
 	return -1
 }
@@ -65,6 +68,8 @@ func kindOfEntry(e *catalog.Entry) int {
 		kind = tcp4
 	case e.SocketType == spi.SOCK_DGRAM && e.Protocol == spi.IPPROTO_UDP:
 		kind = udp4
+	case e.SocketType == spi.SOCK_STREAM && e.AddressFamily == spi.AF_UNIX:
+		return unixStream
 	default:
 		return -1
 	}
@@ -99,6 +104,9 @@ func newChains(stack *wsnet.Stack, installed *catalog.Catalog, program string, l
 	}
 	if c.entries[tcp4] == nil && c.entries[tcp6] == nil {
 		return fail(errors.New("the catalog has no provider for TCP: upcall catalog reset restores the base providers"))
+	}
+	if err := c.checkUnix(); err != nil {
+		return fail(err)
 	}
 	for _, e := range c.entries {
 		if e == nil {

@@ -32,15 +32,6 @@ func (s *Server) connect(n *notification) {
 		s.memoryRefused(n, err)
 		return
 	}
-	switch name.family() {
-	case unix.AF_INET, unix.AF_INET6, unix.AF_UNSPEC:
-	case unix.AF_UNIX:
-		s.connectUnix(n, name)
-		return
-	default:
-		s.pass(n)
-		return
-	}
 	fd, err := borrowSocket(tid, int(int32(n.Args[0])))
 	if err != nil {
 		s.borrowRefused(n, err)
@@ -50,12 +41,17 @@ func (s *Server) connect(n *notification) {
 		_ = unix.Close(fd)
 		return
 	}
+	// What the socket is decides who carries the call, and not the family in the
+	// address: the kernel would read that again.
 	p, ok := describeSocket(fd)
-	if !ok {
+	switch {
+	case ok:
+		s.connectTCP(n, p, name)
+	case p.domain == unix.AF_UNIX:
+		s.connectUnix(n, fd, name)
+	default:
 		s.connectDatagram(n, fd, name)
-		return
 	}
-	s.connectTCP(n, p, name)
 }
 
 // describeSocket reports whether fd is a TCP socket.

@@ -208,7 +208,7 @@ func (c *datagramCall) countName(name sockaddr, datagrams uint64) {
 // countUnix enters a connect to a Unix socket: whoever is there may pass on what
 // it gets.
 func (s *Server) countUnix(n *notification, name sockaddr, errno unix.Errno) {
-	if s.Tally == nil {
+	if s.Tally == nil || name.family() != unix.AF_UNIX {
 		return
 	}
 	p := tally.Place{Protocol: "unix", Path: unixPath(name), Outcome: tally.PassedBy, How: "Unix sockets are not carried"}
@@ -219,6 +219,22 @@ func (s *Server) countUnix(n *notification, name sockaddr, errno unix.Errno) {
 		p.Outcome, p.How = tally.Refused, unix.ErrnoName(errno)
 	}
 	s.Tally.Count(tally.Use{Place: p})
+}
+
+// countUnixJudged enters what a chain has decided about a Unix socket.
+func (s *Server) countUnixJudged(c *unixCall, call chains.UnixCall, path string, errno unix.Errno) {
+	if s.Tally == nil {
+		return
+	}
+	u := tally.Use{Place: tally.Place{Protocol: "unix", Path: path}}
+	u.Socket, _ = unix.GetsockoptUint64(c.fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+	switch call {
+	case chains.UnixSend:
+		u.Datagrams = 1
+	case chains.UnixBind, chains.UnixListen:
+		u.Direction = tally.At
+	}
+	s.count(u, c.through.Way(unix.AF_UNIX, unix.SOCK_STREAM), errno)
 }
 
 // unixPath is the address of a Unix socket as people write it, an abstract one

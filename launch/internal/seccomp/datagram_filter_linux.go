@@ -8,10 +8,10 @@ import (
 )
 
 // filterSends stops sends that have, or may have, an address when UDP is
-// carried or told of. Those that connect (MSG_FASTOPEN) would pass the host by: they fail as
-// without that feature.
+// carried or told of, or Unix sockets are asked about. Those that connect
+// (MSG_FASTOPEN) would pass the host by: they fail as without that feature.
 func filterSends(t traps) (p []bpf.Instruction) {
-	stopped := t.Report || t.Datagrams != chains.Untouched
+	stopped := t.Report || t.Unix || t.Datagrams != chains.Untouched
 	others := filterAllow
 	if stopped {
 		others = filterNotify

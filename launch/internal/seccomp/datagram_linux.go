@@ -72,6 +72,10 @@ func (s *Server) datagramCall(n *notification) (c *datagramCall, ok bool) {
 	case !stillWaiting(s.listener, n.ID):
 	case errno != 0:
 		s.fail(n, errno)
+	case !carried && c.domain == unix.AF_UNIX && s.traps.Unix:
+		fd := c.fd
+		c.fd = -1
+		s.unixDatagram(n, fd)
 	case !carried:
 		c.countUncarried()
 		s.pass(n)
@@ -80,6 +84,24 @@ func (s *Server) datagramCall(n *notification) (c *datagramCall, ok bool) {
 	}
 	c.end()
 	return nil, false
+}
+
+// unixDatagram handles calls on Unix sockets, of which it owns the dup, among those
+// that are trapped for the sake of datagrams.
+func (s *Server) unixDatagram(n *notification, fd int) {
+	c := s.unixCall(n, fd, nil)
+	if c == nil {
+		return
+	}
+	defer c.end()
+	switch n.Call {
+	case unix.SYS_SENDTO, unix.SYS_SENDMSG, unix.SYS_SENDMMSG:
+		c.send()
+	case unix.SYS_BIND:
+		c.bind()
+	default:
+		s.pass(n)
+	}
 }
 
 func (c *datagramCall) describe() (carried bool, errno unix.Errno) {

@@ -14,6 +14,10 @@
 // the chain's sockets that stand for the program's, alive_linux.go which of those
 // are still open.
 //
+// Unix sockets about which a chain decides: unix_call_linux.go, unix_bind_linux.go
+// and unix_send_linux.go are the calls, unix_view_linux.go where the program's paths
+// lead, unix_identity_linux.go acting as the program's user.
+//
 // [Examine] (examine_linux.go) tries on a subject (subject_linux.go) whether the
 // machine allows all this.
 package seccomp

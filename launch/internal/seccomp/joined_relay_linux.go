@@ -118,9 +118,3 @@ func (r *relaySocket) sendFrom(payload []byte, from netip.Addr, to netip.AddrPor
 		_, _ = unix.SendmsgN(int(fd), payload, control, name, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	})
 }
-
-// bindSocket is bind(2).
-func bindSocket(fd int, at sockaddr) unix.Errno {
-	_, _, errno := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(at))), uintptr(len(at)))
-	return errno
-}

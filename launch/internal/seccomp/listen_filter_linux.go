@@ -10,7 +10,7 @@ import (
 // filterBinds stops bind when the chains decide where a socket is bound, or when
 // it is told of.
 func filterBinds(t traps) []bpf.Instruction {
-	if !t.Report && t.Streams == chains.Untouched && t.Datagrams == chains.Untouched {
+	if !t.Report && !t.Unix && t.Streams == chains.Untouched && t.Datagrams == chains.Untouched {
 		return nil
 	}
 	return onCall(unix.SYS_BIND, bpf.RetConstant{Val: filterNotify})
@@ -19,7 +19,7 @@ func filterBinds(t traps) []bpf.Instruction {
 // filterListeners stops what servers do when TCP is carried, and listen when it
 // is only told of.
 func filterListeners(t traps) (p []bpf.Instruction) {
-	if t.Report || t.Streams != chains.Untouched {
+	if t.Report || t.Unix || t.Streams != chains.Untouched {
 		p = append(p, onCall(unix.SYS_LISTEN, bpf.RetConstant{Val: filterNotify})...)
 	}
 	if t.Streams != chains.Untouched {

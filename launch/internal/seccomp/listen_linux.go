@@ -47,7 +47,9 @@ func (s *Server) streamCall(n *notification, other func(*notification)) *streamC
 	}
 	c := &streamCall{s: s, n: n, socket: p, through: through, carriage: through.Carriage(p.domain, unix.SOCK_STREAM)}
 	if c.carriage == chains.Untouched {
-		c.end()
+		if c.end(); n.Call == unix.SYS_LISTEN {
+			s.reportListener(n)
+		}
 		s.pass(n)
 		return nil
 	}
@@ -116,7 +118,7 @@ func (s sockaddr) bindAddress(domain int) (netip.AddrPort, unix.Errno) {
 // listen makes a socket listen through the chain. One without an address gets
 // one first, as from the kernel.
 func (s *Server) listen(n *notification) {
-	c := s.streamCall(n, s.pass)
+	c := s.streamCall(n, s.listenOther)
 	if c == nil {
 		return
 	}
@@ -127,6 +129,26 @@ func (s *Server) listen(n *notification) {
 	default:
 		c.fail(c.countedListen(c.listenJoined()))
 	}
+}
+
+// listenOther handles the listening of sockets that are not of TCP.
+func (s *Server) listenOther(n *notification) {
+	if !s.traps.Unix {
+		s.pass(n)
+		return
+	}
+	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
+	if err != nil {
+		s.borrowRefused(n, err)
+		return
+	}
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil || domain != unix.AF_UNIX {
+		_ = unix.Close(fd)
+		s.pass(n)
+		return
+	}
+	s.listenUnix(n, fd)
 }
 
 func (c *streamCall) listenOwn() unix.Errno {

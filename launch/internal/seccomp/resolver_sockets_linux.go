@@ -8,31 +8,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connectUnix lets connects to Unix sockets go on, but for services that look
-// names up where the chain does that: their queries would go around it. A
-// program that finds no such service sends queries itself.
-func (s *Server) connectUnix(n *notification, name sockaddr) {
-	if !isResolverSocket(name) {
+// connectUnix asks the chain about connects of Unix sockets, of which it owns the
+// dup, where it decides about those, and else lets them go on. Services that look
+// names up are not there where the chain does that: their queries would go around
+// it. A program that finds no such service sends queries itself.
+func (s *Server) connectUnix(n *notification, fd int, name sockaddr) {
+	switch {
+	case isResolverSocket(name) && s.answersNames(n):
+		_ = unix.Close(fd)
+		s.reportOnce(n, "resolver", "asks the machine's own resolver, which would look names up past the chain: it is told that there is none (ENOENT)")
+		s.countUnix(n, name, unix.ENOENT)
+		s.fail(n, unix.ENOENT)
+	case s.traps.Unix:
+		if c := s.unixCall(n, fd, name); c != nil {
+			defer c.end()
+			c.fail(c.connect(name))
+		}
+	default:
+		_ = unix.Close(fd)
 		s.countUnix(n, name, 0)
 		s.pass(n)
-		return
 	}
+}
+
+// answersNames reports whether the chain of the calling program answers queries
+// for names. One that cannot be had carries nothing of it.
+func (s *Server) answersNames(n *notification) bool {
 	through, err := s.chainsOf(int(n.TID))
 	if err != nil {
-		s.countUnix(n, name, 0)
-		s.pass(n) // nothing of that program is carried, nor does any other connect work
-		return
+		return false
 	}
-	answers := through.AnswersNames()
-	through.Release()
-	if !answers {
-		s.countUnix(n, name, 0)
-		s.pass(n)
-		return
-	}
-	s.reportOnce(n, "resolver", "asks the machine's own resolver, which would look names up past the chain: it is told that there is none (ENOENT)")
-	s.countUnix(n, name, unix.ENOENT)
-	s.fail(n, unix.ENOENT)
+	defer through.Release()
+	return through.AnswersNames()
 }
 
 // resolverSockets are where programs ask for names otherwise than by DNS: nscd,
@@ -45,6 +52,9 @@ var resolverSockets = []string{
 // isResolverSocket reports whether the address of a Unix socket is that of a
 // service that looks names up.
 func isResolverSocket(name sockaddr) bool {
+	if name.family() != unix.AF_UNIX {
+		return false
+	}
 	text := []byte(name[2:])
 	if len(text) == 0 || text[0] == 0 { // an abstract address
 		return false

@@ -143,7 +143,7 @@ func (s *Server) carried(n *notification) func(*notification) {
 	case unix.SYS_BIND:
 		return s.bind
 	case unix.SYS_LISTEN:
-		if s.traps.Streams != chains.Untouched {
+		if s.traps.Streams != chains.Untouched || s.traps.Unix {
 			return s.listen
 		}
 	case unix.SYS_ACCEPT, unix.SYS_ACCEPT4:

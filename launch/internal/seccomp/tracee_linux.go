@@ -208,15 +208,29 @@ func connectSocket(fd int, to sockaddr) unix.Errno {
 	return errno
 }
 
+// bindSocket is bind(2).
+func bindSocket(fd int, to sockaddr) unix.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(to))), uintptr(len(to)))
+	return errno
+}
+
 // socketName is getsockname or getpeername.
 func socketName(call uintptr, fd, domain int) (netip.AddrPort, unix.Errno) {
+	name, errno := rawSocketName(call, fd)
+	if errno != 0 {
+		return netip.AddrPort{}, errno
+	}
+	return name.addrPort(domain)
+}
+
+func rawSocketName(call uintptr, fd int) (sockaddr, unix.Errno) {
 	name := make(sockaddr, unix.SizeofSockaddrAny)
 	length := uint32(len(name))
 	_, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&name[0])), uintptr(unsafe.Pointer(&length)))
 	if errno != 0 {
-		return netip.AddrPort{}, errno
+		return nil, errno
 	}
-	return name[:min(int(length), len(name))].addrPort(domain)
+	return name[:min(int(length), len(name))], 0
 }
 
 func errnoOf(err error) unix.Errno {

@@ -11,8 +11,12 @@ type traps struct {
 	Streams chains.Carriage
 	// Datagrams is what UDP sockets need.
 	Datagrams chains.Carriage
+	// Unix adds what Unix sockets are asked about.
+	Unix bool
 }
 
 func trapsFor(c Config) traps {
-	return traps{Report: c.Verbose != nil || c.Tally != nil, Streams: c.Chains.Streams(), Datagrams: c.Chains.Datagrams()}
+	return traps{
+		Report: c.Verbose != nil || c.Tally != nil, Streams: c.Chains.Streams(), Datagrams: c.Chains.Datagrams(), Unix: c.Chains.JudgesUnix(),
+	}
 }
