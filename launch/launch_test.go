@@ -158,6 +158,20 @@ func TestSignalsPassThrough(t *testing.T) {
 	}
 }
 
+// The same where signals are ignored, as under nohup, when the tests start.
+func TestSignalsPassThroughWhereIgnored(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "sh", "-c", "trap '' INT TERM HUP USR1 QUIT; exec \"$0\" -test.run '^TestSignalsPassThrough$' -test.timeout 50s", self).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "PASS") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // A terminal sends SIGINT to the program and to upcall: the program must get
 // it once, and upcall must leave the end to it.
 func TestTerminalInterrupts(t *testing.T) {

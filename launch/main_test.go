@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == hostArgument {
 		os.Exit(hostMain(os.Args[2:]))
 	}
+	heedSignals()
 	var err error
 	if buildDir, err = os.MkdirTemp("", "upcall-launch-"); err != nil {
 		panic(err)
@@ -39,6 +41,17 @@ func TestMain(m *testing.M) {
 		os.RemoveAll(buildDir)
 		os.Exit(code)
 	}))
+}
+
+// heedSignals makes programs that the tests start heed the signals that this
+// process was started to ignore, as by nohup: ignored ones are inherited, caught
+// ones are not.
+func heedSignals() {
+	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 }
 
 // buildDir holds the programs that the tests compile.
