@@ -51,14 +51,12 @@ func (c *unixCall) sendTo() (int, unix.Errno) {
 	if d.name, errno = readName(tid, n.Args[4], uint32(n.Args[5])); errno != 0 {
 		return 0, errno
 	}
-	if n.Args[2] > uint64(c.longest()) {
-		return 0, unix.EMSGSIZE
-	}
-	d.payload = make([]byte, n.Args[2])
-	if err := readMemory(tid, n.Args[1], d.payload); err != nil {
-		return 0, memoryErrno(err)
-	}
-	return c.sendOne(&d)
+	return c.sendOne(&d, n.Args[2], func() unix.Errno {
+		if err := readMemory(tid, n.Args[1], d.payload); err != nil {
+			return memoryErrno(err)
+		}
+		return 0
+	})
 }
 
 func (c *unixCall) sendMessage(at uint64, flags int) (int, unix.Errno) {
@@ -81,18 +79,8 @@ func (c *unixCall) sendMessage(at uint64, flags int) (int, unix.Errno) {
 			return 0, memoryErrno(err)
 		}
 	}
-	if total > c.longest() {
-		return 0, unix.EMSGSIZE
-	}
-	d.payload = make([]byte, total)
-	if errno := readPieces(tid, pieces, d.payload); errno != 0 {
-		return 0, errno
-	}
 	defer d.closeFiles()
-	if errno := d.takeFiles(tid); errno != 0 {
-		return 0, errno
-	}
-	return c.sendOne(&d)
+	return c.sendOne(&d, uint64(total), func() unix.Errno { return readPieces(tid, pieces, d.payload) })
 }
 
 // sendMessages is sendmmsg: the count of those that were sent, or the error of
@@ -130,9 +118,30 @@ func (c *unixCall) longest() int {
 	return max(room-32, 0)
 }
 
-func (c *unixCall) sendOne(d *unixDatagram) (n int, errno unix.Errno) {
+// sendOne sends one datagram, whose payload of the given length read reads. It
+// checks in the kernel's order.
+func (c *unixCall) sendOne(d *unixDatagram, length uint64, read func() unix.Errno) (n int, errno unix.Errno) {
 	if d.flags&unix.MSG_OOB != 0 {
 		return 0, unix.EOPNOTSUPP
+	}
+	if errno := d.takeFiles(int(c.n.TID)); errno != 0 {
+		return 0, errno
+	}
+	var u unixName
+	if len(d.name) > 0 {
+		if u, errno = parseUnixName(d.name); errno == 0 && len(d.name) == 2 {
+			errno = unix.EINVAL
+		}
+		if errno != 0 {
+			return 0, errno
+		}
+	}
+	if length > uint64(c.longest()) {
+		return 0, unix.EMSGSIZE
+	}
+	d.payload = make([]byte, length)
+	if errno := read(); errno != 0 {
+		return 0, errno
 	}
 	act := func(to sockaddr) unix.Errno {
 		return c.patientlyUnless(d.flags&unix.MSG_DONTWAIT != 0, unix.SO_SNDTIMEO, func() (errno unix.Errno) {
@@ -141,14 +150,8 @@ func (c *unixCall) sendOne(d *unixDatagram) (n int, errno unix.Errno) {
 		})
 	}
 	if len(d.name) == 0 {
-		return n, act(nil)
-	}
-	u, errno := parseUnixName(d.name)
-	if errno == 0 && len(d.name) == 2 {
-		errno = unix.EINVAL
-	}
-	if errno != 0 {
-		return 0, errno
+		errno = act(nil)
+		return n, errno
 	}
 	who, errno := identify(int(c.n.TID))
 	if errno != 0 {
