@@ -64,6 +64,9 @@ const hostArgument = "run-as-host"
 // hostVerbose is the environment variable that makes it verbose.
 const hostVerbose = "UPCALL_TEST_VERBOSE"
 
+// hostChecks is the one that makes it check the program instead of running it.
+const hostChecks = "UPCALL_TEST_CHECKS"
+
 // hostIsolate is the one that makes it isolate the program.
 const hostIsolate = "UPCALL_TEST_ISOLATE"
 
@@ -71,6 +74,12 @@ const hostIsolate = "UPCALL_TEST_ISOLATE"
 const hostData = "UPCALL_TEST_DATA"
 
 func hostMain(args []string) int {
+	if os.Getenv(hostChecks) != "" {
+		for _, f := range Check(context.Background(), Options{Catalog: catalog.Default(), Program: args[1], Isolate: os.Getenv(hostIsolate) != ""}) {
+			fmt.Println(f.State, f.Subject, f.Detail)
+		}
+		return 0
+	}
 	options := spi.Options{"file": args[0]}
 	if os.Getenv(hostData) != "" {
 		options["data"], options["preview"] = "on", "0"

@@ -46,22 +46,7 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 	if !seccomp.Supported {
 		return ExitLaunchFailed, fmt.Errorf("programs cannot be run on %s: only on amd64 and arm64", runtime.GOARCH)
 	}
-	l := launcher{Options: o}
-	if o.Verbose || o.Summary != nil {
-		l.tally = tally.New()
-	}
-	if l.Log == nil {
-		l.Log = func(line string) { fmt.Fprintln(os.Stderr, "upcall: "+line) }
-	}
-	if l.Env == nil {
-		l.Env = os.Environ()
-	}
-	if l.ConnectTimeout == 0 {
-		l.ConnectTimeout = DefaultConnectTimeout
-	}
-	if l.patience == 0 {
-		l.patience = 5 * time.Second
-	}
+	l := newLauncher(o)
 	path, err := findProgram(o.Program, o.Dir, l.Env)
 	if err != nil {
 		return exitCodeOf(err), err
@@ -86,6 +71,27 @@ func Run(ctx context.Context, o Options) (exitCode int, err error) {
 		l.Log(closeErr.Error())
 	}
 	return exitCode, err
+}
+
+// newLauncher fills in what the options leave to it.
+func newLauncher(o Options) *launcher {
+	l := &launcher{Options: o}
+	if o.Verbose || o.Summary != nil {
+		l.tally = tally.New()
+	}
+	if l.Log == nil {
+		l.Log = func(line string) { fmt.Fprintln(os.Stderr, "upcall: "+line) }
+	}
+	if l.Env == nil {
+		l.Env = os.Environ()
+	}
+	if l.ConnectTimeout == 0 {
+		l.ConnectTimeout = DefaultConnectTimeout
+	}
+	if l.patience == 0 {
+		l.patience = 5 * time.Second
+	}
+	return l
 }
 
 // chains returns what the program's chains are made of.
@@ -132,7 +138,7 @@ func (l *launcher) warnSetuid(path string) {
 	if unix.Stat(inDir(path, l.Dir), &info) != nil {
 		return
 	}
-	if info.Mode&unix.S_ISUID != 0 && info.Uid != uint32(os.Geteuid()) || info.Mode&unix.S_ISGID != 0 && info.Mode&unix.S_IXGRP != 0 && info.Gid != uint32(os.Getegid()) {
+	if isSetuid(&info) {
 		l.Log(fmt.Sprintf("%s is setuid or setgid: under upcall it runs without that privilege", l.Program))
 	}
 }

@@ -31,3 +31,6 @@ func ExamineChains(catalog.Source, func(ws2.Config) *ws2.DLL, func(line string))
 	_, err := Run(context.Background(), Options{})
 	return err
 }
+
+// Check tells that programs can be run on Linux only.
+func Check(ctx context.Context, _ Options) []machine.Finding { return Examine(ctx) }

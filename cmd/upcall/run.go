@@ -16,6 +16,7 @@ type runCommand struct {
 	Over           string         `placeholder:"BASE" predictor:"base" help:"Base provider under the chain (default: the catalog's first)."`
 	Isolate        bool           `help:"Run it in namespaces of its own, where nothing but the chain leads out."`
 	OnFailure      string         `enum:",closed,open" default:"" placeholder:"closed|open" help:"Without its chain it does not run (closed, the default), or runs as without upcall (open)."`
+	Check          bool           `help:"Do not run it: say what would happen, and whether it would work."`
 	Verbose        bool           `short:"v" help:"Say what was not carried, sum up at the end what became of the sockets, and more about failures."`
 	ConnectTimeout *time.Duration `placeholder:"2m" help:"Give up on a chain that has not connected by then."`
 	Command        []string       `arg:"" passthrough:"all" name:"PROGRAM" help:"The program and its arguments."`
@@ -60,14 +61,14 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 	if err != nil {
 		return failure{exitNotRun, err}
 	}
-	p, _, err := r.choose(profiles, command[0])
+	p, why, err := r.choose(profiles, command[0])
 	if err != nil {
 		return failure{exitNotRun, err}
 	}
 	if err := handOver(source); err != nil {
 		return failure{exitNotRun, err}
 	}
-	status, err := launch.Run(context.Background(), launch.Options{
+	options := launch.Options{
 		Catalog:        source,
 		NewDLL:         newDLL,
 		Program:        command[0],
@@ -80,7 +81,11 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 		FailOpen:       p.OnFailure == "open",
 		ConnectTimeout: p.ConnectTimeout,
 		Log:            func(line string) { fmt.Fprintln(std.err, "upcall:", line) },
-	})
+	}
+	if r.Check {
+		return checkRun(std.out, options, or(p.Name, "none")+", as "+why)
+	}
+	status, err := launch.Run(context.Background(), options)
 	if err != nil {
 		fmt.Fprintln(std.err, "upcall:", err)
 	}
