@@ -1,6 +1,6 @@
 // Package launch is the door for unmodified programs: it runs a Linux program,
-// dynamic or static, without privilege, and carries its outbound TCP
-// connections through a chain of providers.
+// dynamic or static, without privilege, and carries its TCP and UDP sockets,
+// those that connect and those that listen, through chains of providers.
 //
 // # Where to start
 //
@@ -19,8 +19,9 @@
 //	    │  connects it through the chain
 //	    │  answers 0 or an errno ─────────────▶ connect returns
 //
-// Only connect, getpeername and getsockopt(SO_ERROR) are trapped, so reads,
-// writes, epoll, dup, fork and threads stay the kernel's business. The
+// connect, getpeername and getsockopt(SO_ERROR) are trapped, and what else the
+// chains need: bind, listen and accept, datagrams with an address. Reads, writes,
+// epoll, dup, fork and threads stay the kernel's business. The
 // program's descriptor is never replaced.
 //
 // An IFS chain connects the program's own socket: after that no byte passes
@@ -39,7 +40,8 @@
 // [Examine] tries what a machine allows of this; package machine says what it
 // returns.
 //
-// Files: launch.go (Options), run_linux.go ([Run]), signals_linux.go, program.go.
+// Files: launch.go (Options), run_linux.go ([Run]), signals_linux.go, program.go,
+// summary.go ([Summary]), check_linux.go and executable_linux.go ([Check]).
 // Below: internal/chains is what connects, internal/seccomp the second copy, the
 // notifications and the trapped calls, internal/relay joins two streams.
 package launch

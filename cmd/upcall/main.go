@@ -30,7 +30,7 @@ const (
 type cli struct {
 	Catalog string `placeholder:"FILE" help:"Use this catalog file instead of ${catalog}."`
 
-	Run        runCommand                `cmd:"" help:"Run a program with its outbound TCP through a chain of providers."`
+	Run        runCommand                `cmd:"" help:"Run a program with its sockets going through a chain of providers."`
 	CatalogCmd catalogCommand            `cmd:"" name:"catalog" help:"Show and change what is installed."`
 	Profile    profileCommand            `cmd:"" help:"Show and check the named ways to run programs."`
 	Doctor     doctorCommand             `cmd:"" help:"Say what this machine allows, and what to do about it."`

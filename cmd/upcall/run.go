@@ -24,9 +24,12 @@ type runCommand struct {
 
 func (runCommand) Help() string {
 	return `The program runs unmodified, dynamic or static, without privileges. Its TCP
-connections go through the chain; UDP and listening sockets work as without
-upcall. Its exit status is passed on; 125 means that upcall itself failed, 126
+and UDP sockets, connecting and listening, go through the chain, and so does what
+it starts. Its exit status is passed on; 125 means that upcall itself failed, 126
 that the program could not be executed, 127 that it was not found.
+
+With -v standard error ends with a summary: which sockets were carried, passed by
+and refused, for each address. --check says beforehand what would happen.
 
 Examples:
   upcall run --through trace -- curl -s http://127.0.0.1:8000/
@@ -34,6 +37,7 @@ Examples:
   upcall run --through trace --through shape:rate=1MB,delay=50ms -- ./program
   upcall run --isolate --through socks:proxy=127.0.0.1:1080 -- ./program
   upcall run --profile work -- firefox
+  upcall run --check --profile work -- firefox
   upcall run -- ./program            what the profiles or else the catalog have for it
 
 Over memory nothing outside the chain can be reached: every connection is
