@@ -71,6 +71,9 @@ func (l *launcher) checkChains(x *executable, application string) error {
 			x.fine(kind.name, "%s", describeWay(through.Way(kind.domain, kind.socket)))
 		}
 		unixSockets := "as without upcall"
+		if through.JudgesUnix() && !l.Isolate {
+			unixSockets += ", where the chain's rules let them"
+		}
 		if through.AnswersNames() {
 			unixSockets += ", but for those of name services, as the chain answers names"
 		}
