@@ -1,6 +1,10 @@
 package isolate
 
-import "net/netip"
+import (
+	"bytes"
+	"net"
+	"net/netip"
+)
 
 // Addresses of the link. 192.0.0.0/29 is for links like this one (RFC 7335), the
 // IPv6 prefix a unique local one (RFC 4193).
@@ -27,12 +31,16 @@ type directory struct {
 	out map[netip.Addr]netip.Addr
 }
 
-// newDirectory takes the name servers that stand behind resolverAddresses.
+// newDirectory takes the name servers that stand behind resolverAddresses. In a
+// namespace of this kind the host is the one of that namespace.
 func newDirectory(resolvers []netip.Addr) *directory {
 	d := &directory{out: map[netip.Addr]netip.Addr{
 		LoopbackIPv4: netip.AddrFrom4([4]byte{127, 0, 0, 1}),
 		LoopbackIPv6: netip.IPv6Loopback(),
 	}}
+	if around, err := net.InterfaceByName(innerEnd.name); err == nil && bytes.Equal(around.HardwareAddr, innerEnd.hardware[:]) {
+		d.out[LoopbackIPv4], d.out[LoopbackIPv6] = LoopbackIPv4, LoopbackIPv6
+	}
 	for i, r := range resolvers {
 		d.out[resolverAddresses[i]] = r
 	}
