@@ -49,6 +49,37 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// WriteTo writes to w what it receives, until the end of the stream or an error of
+// either. It has a buffer only while there is something in it, so that an idle
+// connection holds no memory for one.
+func (c *Conn) WriteTo(w io.Writer) (written int64, err error) {
+	for {
+		lent, n, err := c.in.lend()
+		end := err == nil && n == 0 || err != nil && isCode(err, spi.WSAESHUTDOWN) // the latter after CloseRead
+		switch {
+		case end:
+			err = nil
+		case err != nil:
+			err = c.opError("read", callError("recv", err))
+		default:
+			var k int
+			k, err = w.Write(lent[:n])
+			written += int64(k)
+		}
+		if lent != nil {
+			lentBuffers.Put(lent)
+		}
+		if end || err != nil {
+			return written, err
+		}
+	}
+}
+
+// lentBuffers are what WriteTo receives into.
+var lentBuffers = sync.Pool{New: func() any { return new(lentBuffer) }}
+
+type lentBuffer [128 << 10]byte
+
 // CloseRead ends reception: WSPShutdown with SD_RECEIVE. Data that has not
 // been read resets the connection.
 func (c *Conn) CloseRead() error { return c.shutdown(spi.SD_RECEIVE) }
@@ -68,14 +99,16 @@ func (c *Conn) shutdown(how int32) error {
 
 // receiver is the reading half of a connection.
 type receiver struct {
-	socket *socket
-	try    attempt // r.once, bound once
+	socket  *socket
+	try     attempt // r.once, bound once
+	tryLend attempt // r.lendOnce
 
 	mu       sync.Mutex // serialises reads; held while one waits; guards what follows
 	bufs     [1]spi.Buf
 	received uint32
 	flags    uint32
 	err      error
+	lent     *lentBuffer
 }
 
 // maxChunk is the most that one provider call is given, in bytes.
@@ -83,7 +116,34 @@ const maxChunk = 1 << 30
 
 func (r *receiver) init(s *socket) {
 	r.socket = s
-	r.try = r.once
+	r.try, r.tryLend = r.once, r.lendOnce
+}
+
+// lend receives into a buffer that is nobody's, once there is something. The
+// caller gives it back, if there is one.
+func (r *receiver) lend() (*lentBuffer, int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.received, r.err, r.lent = 0, nil, nil
+	err := r.socket.waiter.read(r.tryLend)
+	lent := r.lent
+	r.lent = nil
+	if err == nil {
+		err = r.err
+	}
+	return lent, int(r.received), err
+}
+
+func (r *receiver) lendOnce(handle uintptr) bool {
+	r.lent = lentBuffers.Get().(*lentBuffer)
+	r.bufs[0] = spi.NewBuf(r.lent[:])
+	through := r.once(handle)
+	r.bufs[0] = spi.Buf{}
+	if !through {
+		lentBuffers.Put(r.lent)
+		r.lent = nil
+	}
+	return through
 }
 
 func (r *receiver) receive(b []byte) (int, error) {

@@ -370,3 +370,40 @@ func TestNoAllocation(t *testing.T) {
 		})
 	}
 }
+
+// WriteTo ends with the stream, with a writer that fails, and when the connection
+// is closed.
+func TestWriteTo(t *testing.T) {
+	each(t, streams, func(t *testing.T, c combo, s *wsnet.Stack) {
+		client, server := c.pipe(t, s)
+		if _, err := client.Write([]byte("first")); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := server.WriteTo(failing{}); n != 3 || !errors.Is(err, errFull) {
+			t.Errorf("a writer that fails: %d, %v", n, err)
+		}
+		go func() {
+			client.Write([]byte("second"))
+			client.CloseWrite()
+		}()
+		var got bytes.Buffer
+		if n, err := server.WriteTo(&got); n != 6 || err != nil || got.String() != "second" {
+			t.Errorf("to the end: %d, %v, %q", n, err, &got)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			_, err := client.WriteTo(io.Discard)
+			ended <- err
+		}()
+		client.Close()
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("closed meanwhile: %v", err)
+		}
+	})
+}
+
+var errFull = errors.New("full")
+
+type failing struct{}
+
+func (failing) Write(b []byte) (int, error) { return 3, errFull }

@@ -41,7 +41,7 @@ type shaper struct {
 
 const (
 	// largestChunk is the most that is read at once where no burst is smaller.
-	largestChunk = 32 << 10
+	largestChunk = 64 << 10
 
 	// smallestLine and largestLine bound the bytes on their way in one
 	// direction of one socket; between them it is twice what fills the delay.

@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 )
 
 // Stream is an end of a relay.
@@ -16,7 +18,7 @@ type Stream interface {
 }
 
 // relayBuffer is the size of one copy, in bytes.
-const relayBuffer = 256 << 10
+const relayBuffer = 128 << 10
 
 var relayBuffers = sync.Pool{New: func() any { b := make([]byte, relayBuffer); return &b }}
 
@@ -58,22 +60,90 @@ func Run(local, remote Stream, closing <-chan struct{}, relayed *atomic.Int64) {
 }
 
 func copyHalf(to, from Stream, relayed *atomic.Int64) error {
+	if err := copyAll(&counter{to, relayed}, from); err != nil {
+		return err
+	}
+	return to.CloseWrite()
+}
+
+// counter counts what it passes on.
+type counter struct {
+	io.Writer
+	relayed *atomic.Int64
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.Writer.Write(b)
+	c.relayed.Add(int64(n))
+	return n, err
+}
+
+// copyAll copies to the end of a stream. Buffers are held only while there is
+// something in them, where the stream allows it: most connections are idle.
+func copyAll(to io.Writer, from Stream) error {
+	switch from := from.(type) {
+	case *net.TCPConn:
+		return copyDescriptor(to, from)
+	case io.WriterTo:
+		_, err := from.WriteTo(to)
+		return err
+	}
 	pooled := relayBuffers.Get().(*[]byte)
 	defer relayBuffers.Put(pooled)
-	buffer := *pooled
 	for {
-		n, err := from.Read(buffer)
+		n, err := from.Read(*pooled)
 		if n > 0 {
-			if _, err := to.Write(buffer[:n]); err != nil {
+			if _, err := to.Write((*pooled)[:n]); err != nil {
 				return err
 			}
-			relayed.Add(int64(n))
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return to.CloseWrite()
+			return nil
 		case err != nil:
 			return err
+		}
+	}
+}
+
+// copyDescriptor is copyAll from a socket of the kernel's.
+func copyDescriptor(to io.Writer, from *net.TCPConn) error {
+	raw, err := from.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var pooled *[]byte
+	var n int
+	var errno error
+	read := func(fd uintptr) bool {
+		pooled = relayBuffers.Get().(*[]byte)
+		for {
+			n, errno = unix.Read(int(fd), *pooled)
+			if !errors.Is(errno, unix.EINTR) {
+				break
+			}
+		}
+		if errors.Is(errno, unix.EAGAIN) {
+			relayBuffers.Put(pooled)
+			return false
+		}
+		return true
+	}
+	for {
+		if err := raw.Read(read); err != nil {
+			return err
+		}
+		if n > 0 {
+			_, err = to.Write((*pooled)[:n])
+		}
+		relayBuffers.Put(pooled)
+		switch {
+		case err != nil:
+			return err
+		case errno != nil:
+			return errno
+		case n == 0:
+			return nil
 		}
 	}
 }
