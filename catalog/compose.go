@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"upcall.dev/spi"
@@ -151,10 +152,44 @@ func (c *Catalog) Handshakes(e *Entry) bool {
 }
 
 // AnswersNames reports whether a layer in the chain of an entry answers DNS
-// queries itself ([spi.Driver].AnswersNames). Layers that are not Go drivers of
-// this program count as ones that do not.
-func (c *Catalog) AnswersNames(e *Entry) bool {
-	return c.anyLayer(e, func(d *spi.Driver) func(spi.Options) bool { return d.AnswersNames })
+// queries itself ([spi.Driver].AnswersNames), or one of a chain that it sends them
+// to ([spi.Driver].SendsQueries). Layers that are not Go drivers of this program
+// count as ones that do neither.
+func (c *Catalog) AnswersNames(e *Entry) bool { return c.answersNames(e, map[uint32]bool{}) }
+
+func (c *Catalog) answersNames(e *Entry, seen map[uint32]bool) bool {
+	if seen[e.CatalogEntryID] {
+		return false
+	}
+	seen[e.CatalogEntryID] = true
+	if c.anyLayer(e, func(d *spi.Driver) func(spi.Options) bool { return d.AnswersNames }) {
+		return true
+	}
+	return c.anyLayer(e, func(d *spi.Driver) func(spi.Options) bool {
+		return func(o spi.Options) bool {
+			return d.SendsQueries != nil && slices.ContainsFunc(d.SendsQueries(o), func(chain string) bool {
+				return slices.ContainsFunc(c.called(chain), func(to *Entry) bool { return c.answersNames(to, seen) })
+			})
+		}
+	})
+}
+
+// called returns the chains of an id or name, or whose topmost layer is of the
+// installation that has that name.
+func (c *Catalog) called(name string) (chains []*Entry) {
+	named := func(e *Entry) bool {
+		return e.Name() == name || strconv.FormatUint(uint64(e.CatalogEntryID), 10) == name
+	}
+	for _, e := range c.entries {
+		if !e.Chain() {
+			continue
+		}
+		top, ok := c.Lookup(e.ProtocolChain.ChainEntries[0])
+		if named(e) || ok && slices.ContainsFunc(c.ByProvider(top.ProviderID), func(layer *Entry) bool { return layer.Layer() && named(layer) }) {
+			chains = append(chains, e)
+		}
+	}
+	return chains
 }
 
 // JudgesUnix reports whether a layer in the chain of an entry decides about Unix

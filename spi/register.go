@@ -45,6 +45,12 @@ type Driver struct {
 	// sockets: whoever runs programs over it then asks it about theirs, which it
 	// leaves to the kernel otherwise. nil means that it never does.
 	JudgesUnix func(Options) bool
+	// SendsQueries returns the names of the catalog's chains that a layer with
+	// these options sends the DNS queries of programs to, those to servers
+	// anywhere, instead of to the provider below: AnswersNames of a layer there
+	// counts as its own. A name is an entry's id or name, or the name of its
+	// topmost layer. nil means none.
+	SendsQueries func(Options) []string
 	// ByApplication tells that what the provider does depends on which program
 	// it serves ([DLL].Application): a host of several programs then loads it
 	// for each.

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -21,6 +22,39 @@ const (
 	// beyond the end of a short time to live.
 	shortestTTL = time.Minute
 )
+
+// queriesGoTo returns the chains that DNS queries are sent to, of whatever program.
+func (p *policy) queriesGoTo() (chains []string) {
+	for i := range p.rules {
+		r := &p.rules[i]
+		if !r.isAboutQueries() {
+			continue
+		}
+		if r.action == via {
+			chains = append(chains, r.chain)
+		}
+		if len(r.programs) == 0 { // no later rule is asked
+			break
+		}
+	}
+	return chains
+}
+
+// isAboutQueries reports whether a rule is about DNS queries as such: to whatever
+// server, or because it names their port. One about a block of addresses, where
+// there may be a server too, is not.
+func (r *rule) isAboutQueries() bool {
+	if r.directions&outbound == 0 || r.protocols&udp == 0 {
+		return false
+	}
+	named := len(r.ports) > 0
+	if named && !slices.ContainsFunc(r.ports, func(p ports) bool { return p.contain(dnsPort) }) {
+		return false
+	}
+	return len(r.addresses) == 0 || slices.ContainsFunc(r.addresses, func(p pattern) bool {
+		return p.protocols&udp != 0 && p.name == "" && p.ports.contain(dnsPort) && (named || p.ports != anyPort || !p.prefix.IsValid())
+	})
+}
 
 func fromResolver(from []byte) bool {
 	a, ok := spi.AddrPortFrom(from)

@@ -30,6 +30,7 @@ func init() {
 	driver := definition(nil).Driver()
 	driver.Handshakes = mayHandshake
 	driver.JudgesUnix = namesUnix
+	driver.SendsQueries = sendsQueries
 	driver.OwnHandles = func(o spi.Options, e *spi.ProtocolInfo) bool {
 		c, err := parse(o)
 		return err == nil && c.owns(e)
@@ -99,6 +100,14 @@ func policyOf(o spi.Options) *policy {
 		return nil
 	}
 	return r.policy
+}
+
+// sendsQueries returns the chains that rules send DNS queries to.
+func sendsQueries(o spi.Options) []string {
+	if p := policyOf(o); p != nil {
+		return p.queriesGoTo()
+	}
+	return nil
 }
 
 // host is what next has beside the thirty functions.
