@@ -2,6 +2,7 @@
 # make sanitize  the C door's tests with AddressSanitizer and ThreadSanitizer;
 #             make test runs a part of them
 # make conformance  docs/conformance.md, from a run of the numbered tests
+# make programs  docs/programs.md, from a run of real programs over every chain
 # make bench  the benchmarks and the table of ratios
 # make lint   formatting, vet, golangci-lint
 # make build  bin/upcall, one static binary
@@ -24,7 +25,7 @@ LIBRARY    ?=
 # The same of upcall-host; none leaves it out.
 HOST       ?=
 
-.PHONY: all build library host install setup test sanitize conformance bench lint fuzz soak clean
+.PHONY: all build library host install setup test sanitize conformance programs bench lint fuzz soak clean
 
 all: build
 
@@ -71,6 +72,9 @@ sanitize:
 conformance:
 	CGO_ENABLED=1 $(GO) test -race -json -run '^TestBehaviour' $$($(GO) run ./internal/behaviours packages) | \
 		$(GO) run ./internal/behaviours write docs/conformance.md
+
+programs: setup
+	$(GO) test -count=1 ./launch/matrix -run '^TestPrograms$$' -page ../../docs/programs.md
 
 bench:
 	@scripts/bench

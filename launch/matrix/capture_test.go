@@ -81,6 +81,12 @@ func decode(protocol uint16, b []byte) packet {
 		}
 	case transport == header.ICMPv4ProtocolNumber && len(rest) >= header.ICMPv4MinimumSize:
 		p.kind, p.detail = "ICMP", fmt.Sprint("type ", rest[0])
+		if header.ICMPv4Type(rest[0]) == header.ICMPv4DstUnreachable && len(rest) > header.ICMPv4MinimumSize {
+			of := decode(unix.ETH_P_IP, rest[header.ICMPv4MinimumSize:]) // what was sent the other way
+			if of.to.Addr() == from && of.from.Addr() == to {
+				p.kind, source, target, p.detail = of.kind, of.to.Port(), of.from.Port(), "unreachable"
+			}
+		}
 	default:
 		p.kind = fmt.Sprint("IP protocol ", transport)
 	}
@@ -205,7 +211,6 @@ func (c *capture) drops(t *testing.T) (n uint32) {
 func (c *capture) settle(t *testing.T, send func()) {
 	t.Helper()
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	before := c.marks
 	c.mu.Unlock()
 	send()
@@ -213,6 +218,7 @@ func (c *capture) settle(t *testing.T, send func()) {
 	defer late.Stop()
 	end := time.Now().Add(patience)
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	for c.marks == before && time.Now().Before(end) {
 		c.arrived.Wait()
 	}

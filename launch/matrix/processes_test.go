@@ -169,8 +169,8 @@ func (p *process) endsWithin(d time.Duration) bool {
 	}
 }
 
-// finish waits for a process and returns what it has left: its status, and its
-// output, or, where that is long, a hash of it.
+// finish waits for a process and returns its status, 128 + N after signal N, and
+// its output.
 func (p *process) finish(t testing.TB) (status int, out string) {
 	t.Helper()
 	if !p.endsWithin(patience) {
@@ -186,7 +186,7 @@ func (p *process) finish(t testing.TB) (status int, out string) {
 	return status, p.out.String()
 }
 
-// run runs a program in the column and returns its status and output as text.
+// run runs a program in the column to its end and returns what came of it.
 func (c *cell) run(args ...string) string {
 	c.Helper()
 	return c.runWith(command{args: args})
@@ -231,13 +231,13 @@ func (c *cell) serve(port int, cmd command) *process {
 }
 
 // text normalises what a program said: addresses that differ from column to
-// column by design have one name.
+// column by design have one name, and a long output is its hash.
 func (c *cell) text(status int, out string) string {
 	for _, r := range []struct{ old, new string }{{c.host, "SERVER"}, {"127.0.0.1", "SERVER"}, {c.dir, "DIR"}} {
 		out = strings.ReplaceAll(out, r.old, r.new)
 	}
 	out = standIn.ReplaceAllString(out, "SERVER")
-	if len(out) > 4000 {
+	if status == 0 && len(out) > 4000 {
 		out = fmt.Sprintf("%d bytes, sha256 %x\n", len(out), sha256.Sum256([]byte(out)))
 	}
 	return fmt.Sprintf("status %d\n%s", status, out)

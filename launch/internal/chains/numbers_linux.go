@@ -14,11 +14,24 @@ var releasing struct {
 	numbers map[int]int
 }
 
-// FreshNumber returns fd, or, when a chain is just letting go of a dup that had
-// its number, another in its place.
+// firstDup is the lowest number of a dup. The chains' sockets have the lowest
+// numbers that are free, and are closed at any time: a dup with the number of one
+// that the DLL or a layer is just forgetting would pass for it.
+var firstDup = sync.OnceValue(func() int {
+	const enough = 1 << 17
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 0
+	}
+	return int(min(limit.Cur/2, enough))
+})
+
+// FreshNumber returns a dup in the place of fd, with a number that no socket of a
+// chain has, or has just had. Where the descriptors below that range are used up,
+// one of a chain may have it later.
 func FreshNumber(fd int) (int, error) {
-	for isReleasing(fd) {
-		other, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, fd+1)
+	for fd < firstDup() || isReleasing(fd) {
+		other, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, max(fd+1, firstDup()))
 		_ = unix.Close(fd)
 		if err != nil {
 			return -1, err

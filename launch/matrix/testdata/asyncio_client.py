@@ -24,8 +24,8 @@ async def main():
     print(set(await asyncio.gather(*[fetch() for _ in range(40)])))
     try:
         await asyncio.open_connection(host, refused)
-    except ConnectionRefusedError:
-        print("refused")
+    except OSError as e: # of several kinds, where a name has several addresses
+        print("refused" if "Connect call failed" in str(e) else e)
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.create_datagram_endpoint(Echo, remote_addr=(host, echo))
     for size in 1, 512, 1400:
