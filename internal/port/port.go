@@ -235,14 +235,18 @@ func (p *Port) runLanes(packets []Packet) int {
 	if first == len(packets) {
 		return first
 	}
-	running := false
+	running := false // a defer within the loop would allocate
+	defer func() {
+		if running {
+			p.lanes.Add(-1)
+		}
+	}()
 	n := first
 	for i := first; i < len(packets); i++ {
 		if lane := packets[i].Lane; lane != nil && lane.deliver == nil {
 			if !running {
 				running = true
 				p.lanes.Add(1)
-				defer p.lanes.Add(-1)
 			}
 			packets[i].Run()
 			continue
