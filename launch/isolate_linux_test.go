@@ -293,40 +293,19 @@ print("all")
 // the end of it.
 func TestIsolatedConnectUnderSignals(t *testing.T) {
 	needNamespaces(t)
-	need(t, "gcc")
-	program := build(t, "interrupted", func(into string) *exec.Cmd {
-		return exec.Command("gcc", "-Wall", "-O1", "-o", into, "testdata/interrupted/interrupted.c")
-	})
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepting := make(chan struct{})
-	t.Cleanup(func() { l.Close(); <-accepting })
-	go func() {
-		defer close(accepting)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				io.Copy(c, c)
-			}()
-		}
-	}()
+	program := cInterrupted(t)
+	echo := net.JoinHostPort("127.0.0.1", serveEcho(t, "127.0.0.1"))
 	count := "10000"
 	if testing.Short() {
 		count = "500"
 	}
-	host, port := splitAddress(t, insideOf(t, l.Addr().String()))
+	host, port := splitAddress(t, insideOf(t, echo))
 	source, err := compose(catalog.Layer{Name: "trace", Options: spi.Options{"file": "/dev/null"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := run(t, Options{Catalog: source, Isolate: true}, program, host, port, count)
-	if got.code != 0 || !strings.Contains(got.out, "0 failed\n") {
+	if got.code != 0 || !strings.Contains(got.out, "0 failed, 0 phantoms\n") {
 		t.Errorf("exit code %d: %s\n%s", got.code, got.out, got.log)
 	}
 	t.Log(got.out)

@@ -1,7 +1,7 @@
-/* Connects many times under a timer whose handler does not restart system calls,
- * as a careful program does: EINTR means that the connect goes on, poll waits for
- * its end and SO_ERROR tells it. Each connection is tried with a byte there and
- * back, for one that only seems to be connected. */
+/* interrupted HOST PORT COUNT [restart]: connects many times under a timer whose
+ * handler restarts system calls, or does not. Then EINTR means that the connect
+ * goes on, poll waits for its end and SO_ERROR tells it. Each connection is tried
+ * with a byte there and back, for one that only seems to be connected, a phantom. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -33,7 +33,7 @@ static int echo(int fd)
 {
 	char c = 'x';
 
-	while (write(fd, &c, 1) != 1)
+	while (send(fd, &c, 1, MSG_NOSIGNAL) != 1)
 		if (errno != EINTR)
 			return errno;
 	c = 0;
@@ -54,10 +54,12 @@ int main(int argc, char **argv)
 	struct itimerval each = {{0, 1000}, {0, 1000}};
 	struct linger reset = {1, 0};
 	struct sockaddr_in to = {.sin_family = AF_INET};
-	int failed = 0, interrupted = 0, count;
+	int failed = 0, interrupted = 0, phantoms = 0, count;
 
-	if (argc != 4)
+	if (argc < 4)
 		return 2;
+	if (argc > 4 && strcmp(argv[4], "restart") == 0)
+		action.sa_flags = SA_RESTART;
 	inet_pton(AF_INET, argv[1], &to.sin_addr);
 	to.sin_port = htons(atoi(argv[2]));
 	count = atoi(argv[3]);
@@ -73,8 +75,10 @@ int main(int argc, char **argv)
 				error = finish(fd);
 			}
 		}
-		if (error == 0)
+		if (error == 0) {
 			error = echo(fd);
+			phantoms += error != 0;
+		}
 		if (error != 0) {
 			failed++;
 			fprintf(stderr, "connect %d: %s\n", i, strerror(error));
@@ -82,7 +86,7 @@ int main(int argc, char **argv)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 		close(fd);
 	}
-	printf("%d failed\n", failed);
+	printf("%d failed, %d phantoms\n", failed, phantoms);
 	fprintf(stderr, "%d interrupted\n", interrupted);
 	return failed != 0;
 }

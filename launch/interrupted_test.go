@@ -1,0 +1,44 @@
+package launch
+
+import (
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func cInterrupted(t *testing.T) string {
+	need(t, "gcc")
+	return build(t, "interrupted", func(into string) *exec.Cmd {
+		return exec.Command("gcc", "-Wall", "-O1", "-o", into, "testdata/interrupted/interrupted.c")
+	})
+}
+
+// interruptedFailure is a connect that the program knows to have failed, because
+// the signal came before the host had received the call.
+var interruptedFailure = regexp.MustCompile(`(?m)^connect \d+: (Software caused connection abort|Interrupted system call)$`)
+
+// Under a signal every millisecond no connect fails that the kernel restarts.
+// Without SA_RESTART one may fail, and says so: none only seems to be connected.
+func TestConnectUnderSignals(t *testing.T) {
+	program, count := cInterrupted(t), "10000"
+	if testing.Short() {
+		count = "500"
+	}
+	port := serveEcho(t, "127.0.0.1")
+	for _, c := range kindsOfChain[:2] {
+		o := Options{Catalog: chainOf(t, "/dev/null", c.layers...)}
+		t.Run(c.name+" restarted", func(t *testing.T) {
+			if got := run(t, o, program, "127.0.0.1", port, count, "restart"); got.code != 0 || !strings.Contains(got.out, "0 failed, 0 phantoms\n") {
+				t.Errorf("exit code %d: %s\n%s", got.code, got.out, got.log)
+			}
+		})
+		t.Run(c.name+" not restarted", func(t *testing.T) {
+			got := run(t, o, program, "127.0.0.1", port, count)
+			if left := interruptedFailure.ReplaceAllString(got.out, ""); strings.Contains(left, "connect ") || !strings.Contains(got.out, " 0 phantoms\n") {
+				t.Errorf("exit code %d: %s\n%s", got.code, strings.TrimSpace(left), got.log)
+			}
+			t.Logf("%d of %s connects failed", len(interruptedFailure.FindAllString(got.out, -1)), count)
+		})
+	}
+}
