@@ -80,6 +80,7 @@ func (c *Chains) Bind(domain int, at netip.AddrPort, sharing Sharing) (*wsnet.Bo
 	lc := wsnet.ListenConfig{
 		Stack: c.stack, KeepAlive: -1, // the program's own business
 		Control: func(_ context.Context, network, _ string, s spi.Socket) error {
+			c.takeUrgentInLine(s)
 			if network == "tcp6" {
 				// A provider without the option takes IPv6 alone.
 				_ = c.thread.SetSockOpt(s, spi.IPPROTO_IPV6, spi.IPV6_V6ONLY, boolOption(sharing.V6Only))
@@ -95,6 +96,13 @@ func (c *Chains) Bind(domain int, at netip.AddrPort, sharing Sharing) (*wsnet.Bo
 		return nil, c.serverErrno(err)
 	}
 	return b, 0
+}
+
+// takeUrgentInLine keeps a byte that is sent out of band from being lost between
+// two sockets that are joined: it arrives as one of the others. A provider
+// without the option has no such bytes.
+func (c *Chains) takeUrgentInLine(s spi.Socket) {
+	_ = c.thread.SetSockOpt(s, spi.SOL_SOCKET, spi.SO_OOBINLINE, boolOption(true))
 }
 
 func boolOption(on bool) []byte {
@@ -121,6 +129,10 @@ func (c *Chains) Listen(b *wsnet.Bound, backlog int) (*wsnet.Listener, unix.Errn
 func (c *Chains) DialFrom(ctx context.Context, from, to netip.AddrPort) (*wsnet.Conn, error) {
 	d := c.stack.Dialer()
 	d.KeepAlive = -1
+	d.Control = func(_ context.Context, _, _ string, s spi.Socket) error {
+		c.takeUrgentInLine(s)
+		return nil
+	}
 	if from.IsValid() {
 		ip := from.Addr().Unmap()
 		if ip.IsUnspecified() && to.Addr().Unmap().Is4() {

@@ -226,7 +226,10 @@ func (m *meetingPoint) acceptFrom(want netip.AddrPort, deadline time.Time) (*net
 	}
 }
 
+// tcpConn makes a connected socket the host's end of a relay, in which bytes out
+// of band are like others.
 func tcpConn(fd int) (*net.TCPConn, unix.Errno) {
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_OOBINLINE, 1)
 	file := os.NewFile(uintptr(fd), "relay")
 	conn, err := net.FileConn(file)
 	file.Close()
@@ -266,6 +269,7 @@ func dialFrom(from, to netip.AddrPort) (*net.TCPConn, error) {
 		LocalAddr: net.TCPAddrFromAddrPort(from),
 		Control: func(_, _ string, raw syscall.RawConn) (err error) {
 			controlErr := raw.Control(func(fd uintptr) {
+				_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_OOBINLINE, 1)
 				err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 			})
 			return errors.Join(err, controlErr)
