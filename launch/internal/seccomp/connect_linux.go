@@ -32,7 +32,7 @@ func (s *Server) connect(n *notification) {
 		s.memoryRefused(n, err)
 		return
 	}
-	fd, err := borrowSocket(tid, int(int32(n.Args[0])))
+	fd, err := s.pidfds.borrow(tid, int(int32(n.Args[0])))
 	if err != nil {
 		s.borrowRefused(n, err)
 		return

@@ -137,7 +137,7 @@ func (s *Server) countUncarried(n *notification) {
 	if s.Tally == nil {
 		return
 	}
-	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
+	fd, err := s.pidfds.borrow(int(n.TID), int(int32(n.Args[0])))
 	if err != nil {
 		return // nor can it be seen whether it is a UDP socket; its making was
 	}

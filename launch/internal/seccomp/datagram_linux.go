@@ -61,7 +61,7 @@ func (s *Server) maybeDatagram(n *notification) {
 // datagramCall looks at the socket of a call. It answers the call and reports
 // false when it is none of the chains' business.
 func (s *Server) datagramCall(n *notification) (c *datagramCall, ok bool) {
-	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
+	fd, err := s.pidfds.borrow(int(n.TID), int(int32(n.Args[0])))
 	if err != nil {
 		s.datagramRefused(n, err)
 		return nil, false

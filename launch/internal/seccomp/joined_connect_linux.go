@@ -120,7 +120,7 @@ func (j *joinedSocket) refuse(relay *relaySocket) {
 	if j.closed || old == nil || relay != nil && relay != old {
 		return
 	}
-	fd, err := borrowSocket(j.tgid, j.fd)
+	fd, err := j.s.pidfds.borrow(j.tgid, j.fd)
 	if err != nil {
 		return
 	}

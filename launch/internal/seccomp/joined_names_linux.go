@@ -48,7 +48,7 @@ func (c *datagramCall) localName() {
 // joinedPeerName answers getpeername on a joined socket. It reports false for
 // any other.
 func (s *Server) joinedPeerName(n *notification) bool {
-	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
+	fd, err := s.pidfds.borrow(int(n.TID), int(int32(n.Args[0])))
 	if err != nil {
 		return false
 	}

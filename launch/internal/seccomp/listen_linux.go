@@ -22,7 +22,7 @@ type streamCall struct {
 // streamCall looks at the socket of a call: nil when the call has been answered,
 // or when the socket is another's business, which then other answers.
 func (s *Server) streamCall(n *notification, other func(*notification)) *streamCall {
-	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
+	fd, err := s.pidfds.borrow(int(n.TID), int(int32(n.Args[0])))
 	if err != nil {
 		s.borrowRefused(n, err)
 		return nil
@@ -137,7 +137,7 @@ func (s *Server) listenOther(n *notification) {
 		s.pass(n)
 		return
 	}
-	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
+	fd, err := s.pidfds.borrow(int(n.TID), int(int32(n.Args[0])))
 	if err != nil {
 		s.borrowRefused(n, err)
 		return

@@ -10,7 +10,7 @@ import (
 // known returns a dup of a trapped call's socket, which the caller closes, and
 // the connection that is known of it, or nil.
 func (s *Server) known(n *notification) (c *connection, fd int, ok bool) {
-	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
+	fd, err := s.pidfds.borrow(int(n.TID), int(int32(n.Args[0])))
 	if err != nil {
 		return nil, -1, false
 	}
@@ -63,7 +63,7 @@ func (s *Server) getsockname(n *notification) {
 		s.maybeDatagram(n)
 		return
 	}
-	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
+	fd, err := s.pidfds.borrow(int(n.TID), int(int32(n.Args[0])))
 	if err != nil {
 		s.pass(n)
 		return

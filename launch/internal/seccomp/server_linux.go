@@ -30,6 +30,7 @@ type Server struct {
 	listener      int // the seccomp listener
 	wake          int // eventfd: stop serving
 	receivers     receivers
+	pidfds        pidfds
 	joiner        joiner
 	table         *table
 	watch         watch
@@ -117,6 +118,7 @@ func (s *Server) Shutdown(patience time.Duration) bool {
 	_ = unix.Close(s.listener)
 	_ = unix.Close(s.wake)
 	_ = unix.Close(s.receivers.epoll)
+	s.pidfds.close()
 	s.joiner.close()
 	return true
 }
@@ -222,7 +224,7 @@ func (s *Server) reportOnce(n *notification, key, what string) {
 }
 
 func (s *Server) reportListener(n *notification) {
-	fd, err := borrowSocket(int(n.TID), int(int32(n.Args[0])))
+	fd, err := s.pidfds.borrow(int(n.TID), int(int32(n.Args[0])))
 	if err != nil {
 		return
 	}

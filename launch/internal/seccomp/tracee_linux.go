@@ -11,31 +11,7 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"upcall.dev/launch/internal/chains"
 )
-
-// pidfdThread is PIDFD_THREAD (Linux 6.9): a pidfd of one thread.
-const pidfdThread = unix.O_EXCL
-
-// borrowSocket returns a dup of a thread's descriptor. It shares everything with
-// the thread's own, O_NONBLOCK included, and must be closed soon: while it is
-// open, the program's close sends no FIN.
-func borrowSocket(tid, fd int) (int, error) {
-	process, err := unix.PidfdOpen(tid, pidfdThread)
-	if errors.Is(err, unix.EINVAL) { // before 6.9: only thread group leaders
-		process, err = unix.PidfdOpen(threadGroup(tid), 0)
-	}
-	if err != nil {
-		return -1, err
-	}
-	dup, err := unix.PidfdGetfd(process, fd, 0)
-	_ = unix.Close(process)
-	if err != nil {
-		return -1, err
-	}
-	return chains.FreshNumber(dup)
-}
 
 func threadGroup(tid int) int {
 	s, err := readThreadStatus(tid)

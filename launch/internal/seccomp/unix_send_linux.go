@@ -124,7 +124,7 @@ func (c *unixCall) sendOne(d *unixDatagram, length uint64, read func() unix.Errn
 	if d.flags&unix.MSG_OOB != 0 {
 		return 0, unix.EOPNOTSUPP
 	}
-	if errno := d.takeFiles(int(c.n.TID)); errno != 0 {
+	if errno := d.takeFiles(&c.s.pidfds, int(c.n.TID)); errno != 0 {
 		return 0, errno
 	}
 	var u unixName
@@ -188,7 +188,7 @@ func (d *unixDatagram) sendNow(fd int, to sockaddr) (int, unix.Errno) {
 // takeFiles puts what the host has of the program's descriptors into the control
 // messages, in the place of their numbers there. What a program says about who it
 // is the kernel takes from nobody else: the host's own goes there.
-func (d *unixDatagram) takeFiles(tid int) unix.Errno {
+func (d *unixDatagram) takeFiles(from *pidfds, tid int) unix.Errno {
 	order := binary.NativeEndian
 	for rest := d.control; len(rest) >= unix.SizeofCmsghdr; {
 		length := order.Uint64(rest)
@@ -199,7 +199,7 @@ func (d *unixDatagram) takeFiles(tid int) unix.Errno {
 		if order.Uint32(rest[8:]) == unix.SOL_SOCKET {
 			switch order.Uint32(rest[12:]) {
 			case unix.SCM_RIGHTS:
-				if errno := d.takeRights(tid, data); errno != 0 {
+				if errno := d.takeRights(from, tid, data); errno != 0 {
 					return errno
 				}
 			case unix.SCM_CREDENTIALS:
@@ -213,12 +213,12 @@ func (d *unixDatagram) takeFiles(tid int) unix.Errno {
 	return 0
 }
 
-func (d *unixDatagram) takeRights(tid int, numbers []byte) unix.Errno {
+func (d *unixDatagram) takeRights(from *pidfds, tid int, numbers []byte) unix.Errno {
 	for ; len(numbers) >= 4; numbers = numbers[4:] {
 		if len(d.files) >= maxRights {
 			return unix.EINVAL
 		}
-		file, err := borrowSocket(tid, int(int32(binary.NativeEndian.Uint32(numbers))))
+		file, err := from.borrow(tid, int(int32(binary.NativeEndian.Uint32(numbers))))
 		if err != nil {
 			return errnoOf(err)
 		}
