@@ -64,10 +64,6 @@ func (a *attempt) answerOutcome() {
 func (a *attempt) connectOwn() {
 	defer a.chains.Release()
 	c, p := a.c, a.socket
-	if stateOf(p.fd) == tcpListen { // Winsock would say WSAEINVAL
-		a.refuse(unix.EISCONN)
-		return
-	}
 	a.handshakes = a.chains.Handshakes(p.domain)
 	a.watch()
 	errno := a.chains.ConnectOwn(p.fd, c.target)
@@ -94,6 +90,9 @@ func (a *attempt) connectOwn() {
 		c.mu.Unlock()
 		a.answer(unix.ECONNABORTED)
 		return
+	}
+	if errno == unix.EINVAL && stateOf(p.fd) == tcpListen {
+		errno = unix.EISCONN // which is Winsock's WSAEINVAL
 	}
 	if errno == 0 || errno == unix.EINPROGRESS {
 		c.end(0)

@@ -7,7 +7,7 @@
 // names_linux.go are the trapped calls, attempt_linux.go and watch_linux.go one
 // connect from the call to its end, join_linux.go, syn_hold_linux.go and
 // relayed_linux.go what non-IFS chains need, table_linux.go what is known of a
-// socket, tracee_linux.go the looks into the program.
+// socket, tracee_linux.go and pidfds_linux.go the looks into the program.
 //
 // Servers: listen_linux.go and accept_linux.go are the calls, accept_queue_linux.go
 // who accepts on one socket at a time, listen_joined_linux.go and servers_linux.go
