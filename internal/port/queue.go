@@ -1,7 +1,7 @@
 package port
 
-// chunkLen packets of 32 bytes and a link fill the allocator's class of 4096.
-const chunkLen = 127
+// chunkLen packets of 40 bytes and a link fill the allocator's class of 4096.
+const chunkLen = 102
 
 type chunk struct {
 	packets [chunkLen]Packet
