@@ -338,7 +338,7 @@ func TestLinks(t *testing.T) {
 // program's source, with "…" for what is put in.
 func TestMessages(t *testing.T) {
 	var literals strings.Builder
-	for _, dir := range []string{"catalog", "cmd/upcall", "launch", "launch/internal/chains", "launch/internal/seccomp", "layer", "profile", "internal/trusted", "spi", "ws2"} {
+	for _, dir := range []string{"catalog", "cmd/upcall", "launch", "launch/internal/chains", "launch/internal/isolate", "launch/internal/seccomp", "layer", "profile", "internal/trusted", "spi", "ws2"} {
 		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -153,6 +153,16 @@ func (s *Set) fixed(next *catalog.Catalog) bool {
 	return s.installed.SharedObjects() || next.SharedObjects()
 }
 
+// TellsProgramsApart reports whether the chains depend on the program.
+func (s *Set) TellsProgramsApart() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.apart
+}
+
+// First is the program that the host was started for.
+func (s *Set) First() string { return s.first }
+
 // For returns the chains of a program, which it starts if need be. path is only
 // called where the catalog tells programs apart. The caller releases the chains
 // when its socket has ended.

@@ -166,5 +166,5 @@ func (s *Server) Shutdown(patience time.Duration) bool {
 // through returns the chains; the caller releases them. All programs of a
 // namespace share those of the first.
 func (s *Server) through() (*chains.Chains, error) {
-	return s.Chains.For(func() string { return "" })
+	return s.Chains.For(s.Chains.First)
 }

@@ -99,6 +99,9 @@ type Stage struct {
 // program's, in namespaces of its own, and serves their link. The stage then waits
 // for [Stage.Proceed]. On error the stage has been killed and waited for.
 func Start(cmd *exec.Cmd, c Config) (*Server, *Stage, error) {
+	if c.Chains.TellsProgramsApart() {
+		c.Log(fmt.Sprintf("the catalog tells programs apart, which --isolate does not: what holds for %s holds for all that it starts", c.Chains.First()))
+	}
 	names, err := hostNames()
 	if err != nil {
 		return nil, nil, err
