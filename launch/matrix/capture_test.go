@@ -55,7 +55,7 @@ func decode(protocol uint16, b []byte) packet {
 		}
 	case protocol == unix.ETH_P_IPV6 && len(b) >= header.IPv6MinimumSize:
 		ip := header.IPv6(b)
-		from, to, transport, rest = address(ip.SourceAddress()), address(ip.DestinationAddress()), ip.TransportProtocol(), b[header.IPv6MinimumSize:]
+		from, to, transport, rest = address(ip.SourceAddress()), address(ip.DestinationAddress()), tcpip.TransportProtocolNumber(ip.NextHeader()), b[header.IPv6MinimumSize:]
 		if ip.NextHeader() == 0 && len(rest) >= 8 { // hop-by-hop options, as multicast listener reports have them
 			transport, rest = tcpip.TransportProtocolNumber(rest[0]), rest[min(len(rest), 8+8*int(rest[1])):]
 		}

@@ -159,12 +159,12 @@ func resolve(query []byte, room int) []byte {
 	q := m.Questions[0]
 	m.Response, m.Additionals = true, nil
 	header := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: 60}
-	switch {
-	case q.Type == dnsmessage.TypeA:
+	switch q.Type {
+	case dnsmessage.TypeA:
 		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: [4]byte{192, 0, 2, 17}}}}
-	case q.Type == dnsmessage.TypeAAAA:
+	case dnsmessage.TypeAAAA:
 		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AAAAResource{AAAA: [16]byte{0x20, 1, 0x0d, 0xb8, 15: 17}}}}
-	case q.Type == dnsmessage.TypeTXT:
+	case dnsmessage.TypeTXT:
 		for i := range 10 {
 			text := fmt.Sprintf("%d%0199d", i, i)
 			m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.TXTResource{TXT: []string{text}}})

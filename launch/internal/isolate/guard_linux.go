@@ -173,7 +173,7 @@ func replyTo(packet []byte) []byte {
 			return nil
 		}
 		ip := header.IPv6(packet)
-		protocol, from, to = ip.TransportProtocol(), ip.SourceAddress(), ip.DestinationAddress()
+		protocol, from, to = tcpip.TransportProtocolNumber(ip.NextHeader()), ip.SourceAddress(), ip.DestinationAddress()
 		start, length = header.IPv6MinimumSize, header.IPv6MinimumSize+int(ip.PayloadLength())
 	default:
 		return nil

@@ -18,8 +18,8 @@ import (
 // count enters a use by its outcome: an errno other than zero is a refusal, and
 // sockets that need no chain have passed by.
 func (s *Server) count(u tally.Use, way chains.Way, errno unix.Errno) {
-	switch {
-	case errno == unix.EINPROGRESS, errno == 0:
+	switch errno {
+	case 0, unix.EINPROGRESS:
 		u.Outcome, u.How = tally.Carried, way.Name
 		if way.Carriage == chains.Untouched {
 			u.Outcome = tally.PassedBy

@@ -41,10 +41,10 @@ func filterSockets(t traps) []bpf.Instruction {
 func (s *Server) reportSocket(n *notification) {
 	domain, kind, protocol := int(int32(n.Args[0])), int(int32(n.Args[1]))&socketTypeMask, int(int32(n.Args[2]))
 	name := protocolName(domain, kind, protocol)
-	switch {
-	case name == "":
+	switch name {
+	case "":
 		return
-	case name == "udp":
+	case "udp":
 		if s.traps.Datagrams == chains.Untouched {
 			s.reportOnce(n, "udp", "uses UDP, which is not carried: it works as without upcall")
 		}
