@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -19,23 +20,29 @@ func newAlive() (alive, error) {
 	return alive{epoll: fd}, err
 }
 
-// watch enters the socket under an id. fd may be closed then.
-func (a alive) watch(fd int, id uint32) error {
-	return unix.EpollCtl(a.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Fd: int32(id)})
+// watch enters the socket under an id, which is its last where it was entered by
+// that descriptor before. fd may be closed then.
+func (a alive) watch(fd int, id uint64) error {
+	event := unix.EpollEvent{Fd: int32(id), Pad: int32(id >> 32)}
+	err := unix.EpollCtl(a.epoll, unix.EPOLL_CTL_ADD, fd, &event)
+	if errors.Is(err, unix.EEXIST) {
+		return unix.EpollCtl(a.epoll, unix.EPOLL_CTL_MOD, fd, &event)
+	}
+	return err
 }
 
 // all returns the ids of the sockets that are open.
-func (a alive) all() (map[uint32]bool, error) {
+func (a alive) all() (map[uint64]bool, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", a.epoll))
 	if err != nil {
 		return nil, err
 	}
-	ids := map[uint32]bool{}
+	ids := map[uint64]bool{}
 	for line := range strings.Lines(string(text)) {
 		_, rest, found := strings.Cut(line, "data:")
 		if fields := strings.Fields(rest); found && len(fields) > 0 {
 			if data, err := strconv.ParseUint(fields[0], 16, 64); err == nil {
-				ids[uint32(data)] = true
+				ids[data] = true
 			}
 		}
 	}

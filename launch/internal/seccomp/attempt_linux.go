@@ -85,7 +85,8 @@ func (a *attempt) connectOwn() {
 	if a.abandoned { // the dup is gone
 		if !c.ended {
 			c.told = true
-			a.failLocked(unix.ECONNABORTED)
+			c.end(unix.ECONNABORTED)
+			a.s.settle(c, -1)
 		}
 		c.mu.Unlock()
 		a.answer(unix.ECONNABORTED)
@@ -102,21 +103,21 @@ func (a *attempt) connectOwn() {
 	}
 	c.mu.Unlock()
 	peer, peerErrno := socketName(unix.SYS_GETPEERNAME, p.fd, p.domain)
-	a.chains.ReleaseOwn(p.fd)
 	redirected := peerErrno == 0 && peer != c.target
 	switch {
 	case errno == unix.EINPROGRESS, errno == 0 && redirected:
-		a.s.table.settle(c)
+		a.s.settle(c, p.fd)
 	case errno == 0:
 		a.s.table.remove(c)
 	}
+	a.chains.ReleaseOwn(p.fd)
 	a.answer(errno)
 }
 
 // abandonLocked gives up connecting the program's own socket; the caller holds
 // c.mu. Closing the dup makes the chain return.
 func (a *attempt) abandonLocked() {
-	if a.abandoned || a.c.ended {
+	if a.abandoned {
 		return
 	}
 	a.abandoned = true
@@ -130,7 +131,9 @@ func (a *attempt) abandonLocked() {
 func (a *attempt) abandon() {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
-	a.abandonLocked()
+	if !a.c.ended {
+		a.abandonLocked()
+	}
 }
 
 // connectJoined connects a socket of the chain and joins the program's to it.
@@ -223,11 +226,12 @@ func (a *attempt) refuse(errno unix.Errno) {
 	a.answer(errno)
 }
 
-// failLocked ends the connection with an errno. A socket in SYN hold is shut
-// down, so that the program's poll reports an error and SO_ERROR is asked.
+// failLocked ends the connection with an errno, while its dup is open. A socket in
+// SYN hold is shut down, so that the program's poll reports an error and SO_ERROR
+// is asked.
 func (a *attempt) failLocked(errno unix.Errno) {
 	a.c.end(errno)
-	a.s.table.settle(a.c)
+	a.s.settle(a.c, a.socket.fd)
 	if a.c.held {
 		a.s.joiner.drop(a.socket, a.c.target.Addr())
 	}

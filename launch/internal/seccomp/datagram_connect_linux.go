@@ -43,7 +43,7 @@ func (c *datagramCall) connectOwn(name sockaddr) unix.Errno {
 		redirected := &connection{cookie: c.cookie, domain: c.domain, target: target, cancel: func() {}, done: make(chan struct{}), own: true}
 		redirected.end(0)
 		if c.s.table.add(redirected) == nil {
-			c.s.table.settle(redirected)
+			c.s.settle(redirected, c.fd)
 		}
 	}
 	return 0

@@ -21,7 +21,7 @@ import (
 type server struct {
 	s       *Server
 	cookie  uint64 // of the program's socket
-	id      uint32 // in servers.alive
+	id      uint64 // in servers.alive
 	domain  int
 	through *chains.Chains
 	at      netip.AddrPort // the chain's socket's
@@ -315,7 +315,7 @@ func (c *carried) accepted(s *Server, fd, domain int) {
 	}
 	c.known = known
 	if c.ended {
-		s.table.settle(known)
+		s.settle(known, fd)
 	}
 }
 

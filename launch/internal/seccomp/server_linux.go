@@ -118,6 +118,7 @@ func (s *Server) Shutdown(patience time.Duration) bool {
 	_ = unix.Close(s.listener)
 	_ = unix.Close(s.wake)
 	_ = unix.Close(s.receivers.epoll)
+	s.table.close()
 	s.pidfds.close()
 	s.joiner.close()
 	return true

@@ -16,7 +16,7 @@ type servers struct {
 	mu         sync.Mutex // guards what follows; a leaf lock
 	byCookie   map[uint64]*server
 	alive      alive
-	nextID     uint32
+	nextID     uint64
 	collecting bool
 }
 

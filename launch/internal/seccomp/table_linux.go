@@ -19,6 +19,9 @@ type connection struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when connecting has ended
 
+	id   uint64 // in table.settled, whose lock guards both; 0: it is not settled
+	seen bool   // whether its socket is open is known
+
 	// mu guards what follows, and a socket's passage from waiting to joined.
 	// It is taken before the table's lock, never inside it.
 	mu      sync.Mutex
@@ -36,11 +39,6 @@ func (c *connection) end(errno unix.Errno) {
 	close(c.done)
 }
 
-// maxSettled bounds the entries that no relay keeps: failures, which the program
-// may still ask for, and IFS connections whose peer may have been redirected.
-// Beyond it the oldest is forgotten, and the kernel answers for that socket.
-const maxSettled = 4096
-
 // table finds a connection by its socket's cookie, which survives dup, fork,
 // and the reuse of descriptor numbers.
 type table struct {
@@ -48,10 +46,16 @@ type table struct {
 
 	mu       sync.Mutex // guards what follows; a leaf lock
 	byCookie map[uint64]*connection
-	settled  []*connection // oldest first; may hold entries removed since
+
+	settled settled
 }
 
-func newTable() *table { return &table{byCookie: map[uint64]*connection{}} }
+func newTable() *table {
+	return &table{
+		byCookie: map[uint64]*connection{},
+		settled:  settled{grown: make(chan struct{}, 1), byID: map[uint64]*connection{}},
+	}
+}
 
 func (t *table) lookup(cookie uint64) *connection {
 	if t.count.Load() == 0 {
@@ -83,19 +87,8 @@ func (t *table) remove(c *connection) {
 func (t *table) removeLocked(c *connection) {
 	if t.byCookie[c.cookie] == c {
 		delete(t.byCookie, c.cookie)
+		delete(t.settled.byID, c.id)
 		t.count.Store(int64(len(t.byCookie)))
-	}
-}
-
-// settle makes c an entry that may be forgotten.
-func (t *table) settle(c *connection) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.settled = append(t.settled, c)
-	if len(t.settled) > maxSettled {
-		t.removeLocked(t.settled[0])
-		t.settled[0] = nil
-		t.settled = t.settled[1:]
 	}
 }
 

@@ -221,8 +221,8 @@ func (a *attempt) giveUpLocked() {
 }
 
 func (a *attempt) timeOutLocked() {
-	a.giveUpLocked()
 	a.failLocked(unix.ETIMEDOUT)
+	a.giveUpLocked()
 	if a.answered.CompareAndSwap(false, true) {
 		a.c.told = true
 		a.s.fail(&a.n, unix.ETIMEDOUT)
