@@ -179,13 +179,9 @@ func (t *trial) answer(listener int) error {
 	if _, err := t.link.Write([]byte{1}); err != nil {
 		return errNoStage
 	}
-	set := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}}
-	if ready, err := unix.Poll(set, int(patienceWithSubjects.Milliseconds())); ready != 1 || set[0].Revents&unix.POLLIN == 0 {
-		return errors.Join(errors.New("a system call of the second copy of this program was not stopped"), err)
-	}
 	var n notification
-	if err := receive(listener, &n); err != nil {
-		return fmt.Errorf("a stopped system call was not received: %w", err)
+	if err := receiveWithin(patienceWithSubjects, listener, &n); err != nil {
+		return err
 	}
 	if err := answerWithDescriptor(listener, n.ID, int(t.link.Fd()), true); err != nil {
 		_ = respond(listener, &answer{ID: n.ID, Error: -int32(unix.ENOSYS)})
@@ -196,4 +192,27 @@ func (t *trial) answer(listener int) error {
 		return errors.Join(errors.New("a stopped system call did not end as it was answered"), err)
 	}
 	return nil
+}
+
+// receiveWithin waits for a notification. Signals are heeded on neither side: they
+// interrupt the waiting here, and a call over there, which is then made again.
+func receiveWithin(patience time.Duration, listener int, n *notification) error {
+	deadline := time.Now().Add(patience)
+	set := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}}
+	for {
+		left := time.Until(deadline)
+		ready, err := unix.Poll(set, max(0, int(left.Milliseconds())))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || ready != 1 || set[0].Revents&unix.POLLIN == 0 {
+			return errors.Join(errors.New("a system call of the second copy of this program was not stopped"), err)
+		}
+		if err = receive(listener, n); err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("a stopped system call was not received: %w", err)
+		}
+	}
 }
