@@ -4,9 +4,10 @@
 //
 // In a fenced block of type console, lines after "$ " are commands and the
 // others their output, with "..." for any number of lines; what differs from
-// run to run is compared by its form. Commands in a block of type sh, and
-// indented ones that begin with a name in programs, must succeed. All of one
-// document run one after the other, in a directory and a home of their own.
+// run to run or from machine to machine is compared by its form. Commands in a
+// block of type sh, and indented ones that begin with a name in programs, must
+// succeed. All of one document run one after the other, in a directory and a home
+// of their own.
 package docs_test
 
 import (
@@ -186,7 +187,7 @@ func (b bench) run(text string) (string, error) {
 // tmp stands for /tmp/ in what the documents show.
 func (b bench) tmp() string { return b.home + "/tmp/" }
 
-// forms are what differs from run to run.
+// forms are what differs from run to run, or from machine to machine.
 var forms = []struct {
 	pattern *regexp.Regexp
 	form    string
@@ -196,6 +197,8 @@ var forms = []struct {
 	{regexp.MustCompile(`<[\d.]+(ns|µs|ms|s)>`), "<TIME>"},
 	{regexp.MustCompile(`(WSP\w+)\((0x)?[0-9a-f]+`), "$1(SOCKET"},
 	{regexp.MustCompile(`process \d+`), "process N"},
+	{regexp.MustCompile(`(architecture +|64-bit )(amd64|arm64)\b`), "${1}ARCH"},
+	{regexp.MustCompile(`^(upcall run works here), .*`), "$1"},
 	{regexp.MustCompile(`[ \t]+`), " "},
 	{regexp.MustCompile(`\s+$`), ""},
 }
