@@ -138,6 +138,39 @@ func TestSummary(t *testing.T) {
 	})
 }
 
+// pythonUnderway connects without waiting, and learns in three ways how that ends.
+const pythonUnderway = `
+import select, socket, sys
+host, web, closed, udp = sys.argv[1:]
+def begin(port):
+    c = socket.socket()
+    c.setblocking(False)
+    c.connect_ex((host, int(port)))
+    p = select.poll()
+    p.register(c, select.POLLOUT)
+    p.poll(10000)
+    return c
+a, b, c, d, e = [begin(port) for port in (web, closed, web, closed, web)]
+print(a.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), b.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), b.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+print(c.getpeername() == (host, int(web)))
+print(d.connect_ex((host, int(closed))), d.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+`
+
+func TestSummaryOfNonblocking(t *testing.T) {
+	web, closed, udp := serveHTTP(t, "127.0.0.1"), refusedAddress(t, "127.0.0.1"), echoDatagrams(t, "127.0.0.1").String()
+	eachChain(t, func(t *testing.T, o Options, _ string) {
+		s, r := summaryRun(t, o, pythonUnderway, "127.0.0.1", closed, udp, web)
+		if want := "0 111 0\nTrue\n111 0\n"; r.out != want {
+			t.Errorf("the program has seen %q instead of %q", r.out, want)
+		}
+		contains(t, s, "carried", "tcp to "+web+" 3 0")
+		contains(t, s, "refused", "tcp to "+closed+" 2 0")
+		if s.Carried != 3 || s.Refused != 2 || s.PassedBy != 0 {
+			t.Errorf("%v", s)
+		}
+	})
+}
+
 func TestSummaryOfIsolated(t *testing.T) {
 	needNamespaces(t)
 	web, closed, udp := serveHTTP(t, "127.0.0.1"), refusedAddress(t, "127.0.0.1"), echoDatagrams(t, "127.0.0.1").String()

@@ -95,9 +95,13 @@ func (a *attempt) connectOwn() {
 	if errno == unix.EINVAL && stateOf(p.fd) == tcpListen {
 		errno = unix.EISCONN // which is Winsock's WSAEINVAL
 	}
-	if errno == 0 || errno == unix.EINPROGRESS {
+	switch errno {
+	case unix.EINPROGRESS:
+		a.s.underwayLocked(c, a.chains)
 		c.end(0)
-	} else {
+	case 0:
+		c.end(0)
+	default:
 		c.told = !a.answered.Load() // interrupted by a signal, the program asks SO_ERROR
 		a.failLocked(errno)
 	}

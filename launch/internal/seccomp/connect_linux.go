@@ -87,6 +87,7 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 		if earlier != nil {
 			earlier.cancel()
 			s.table.remove(earlier)
+			s.countUnderway(earlier, 0)
 		}
 		errno := connectSocket(p.fd, name)
 		_ = unix.Close(p.fd)
@@ -206,6 +207,7 @@ func (s *Server) connectAgain(n *notification, p programSocket, c *connection) b
 		s.fail(n, errno)
 	case state == tcpClose:
 		s.table.remove(c)
+		c.takeUncounted() // the kernel answers this connect with its error
 		return false
 	default:
 		// The kernel says 0 the first time and then EISCONN. The address
@@ -213,6 +215,9 @@ func (s *Server) connectAgain(n *notification, p programSocket, c *connection) b
 		// nobody answers there.
 		errno := connectSocket(p.fd, sockaddrFor(p.domain, netip.AddrPortFrom(loopbacks[0], 0)))
 		_ = unix.Close(p.fd)
+		if errno == 0 || errno == unix.EISCONN {
+			s.countUnderway(c, 0)
+		}
 		s.fail(n, errno)
 	}
 	return true

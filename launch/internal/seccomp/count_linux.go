@@ -31,15 +31,17 @@ func (s *Server) count(u tally.Use, way chains.Way, errno unix.Errno) {
 	s.Tally.Count(u)
 }
 
-// countConnect enters the outcome of a TCP connect that has ended.
+// countConnect enters the outcome of a TCP connect that has ended with its call.
 func (s *Server) countConnect(c *connection, through *chains.Chains) {
 	if s.Tally == nil {
 		return
 	}
 	c.mu.Lock()
-	errno := c.errno
+	errno, underway := c.errno, c.underway
 	c.mu.Unlock()
-	s.count(tally.Use{Place: tally.Place{Protocol: "tcp", Address: c.target}, Socket: c.cookie}, through.Way(c.domain, unix.SOCK_STREAM), errno)
+	if !underway {
+		s.count(c.use(), through.Way(c.domain, unix.SOCK_STREAM), errno)
+	}
 }
 
 // countUnstarted enters a connect that no chain could be started for.

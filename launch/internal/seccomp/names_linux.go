@@ -48,6 +48,7 @@ func (s *Server) getpeername(n *notification) {
 		s.fail(n, errno)
 		return
 	}
+	s.countUnderway(c, 0)
 	if peer == c.target {
 		s.table.remove(c) // an IFS chain that did not redirect it
 		s.pass(n)
@@ -103,7 +104,11 @@ func (s *Server) socketError(n *notification) {
 		return
 	}
 	errno := c.takeError()
-	if errno == 0 && c == nil && neverTried(fd) {
+	switch {
+	case errno != 0:
+	case c != nil:
+		errno = s.takeKernelError(c, fd)
+	case neverTried(fd):
 		errno = unix.ECONNABORTED
 	}
 	if errno != 0 {

@@ -98,6 +98,7 @@ func (s *Server) CancelConnects() {
 // Shutdown waits for the server's goroutines, at most for the given time, and
 // frees its descriptors. It reports whether all have ended.
 func (s *Server) Shutdown(patience time.Duration) bool {
+	defer s.countRest()
 	s.Stop()
 	<-s.gone
 	close(s.closing)

@@ -84,23 +84,25 @@ func (s *Server) collectSettled() {
 		case <-timer.C:
 		}
 		timer.Reset(collectEvery)
-		s.table.collect()
+		for _, c := range s.table.collect() {
+			s.countUnderway(c, 0)
+		}
 	}
 }
 
-// collect is one round.
-func (t *table) collect() {
+// collect is one round; it returns what it has removed.
+func (t *table) collect() (gone []*connection) {
 	t.settled.rounds.Lock()
 	defer t.settled.rounds.Unlock()
 	watched, last, any := t.begin()
 	if !any {
-		return
+		return nil
 	}
 	var open map[uint64]bool
 	if watched != nil {
 		open, _ = watched.all() // without /proc all count as unseen
 	}
-	t.take(open, last)
+	return t.take(open, last)
 }
 
 // begin starts a round. Entries with later ids than last are not of it.
@@ -112,21 +114,21 @@ func (t *table) begin() (watched *alive, last uint64, any bool) {
 
 // take removes the entries of the round whose sockets are not open. open is nil
 // where that is not known.
-func (t *table) take(open map[uint64]bool, last uint64) {
+func (t *table) take(open map[uint64]bool, last uint64) (gone []*connection) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, c := range t.settled.byID {
-		switch {
-		case id > last:
-		case open != nil && c.seen:
-			if !open[id] {
-				t.removeLocked(c)
-			}
-		case last-id >= maxUnseen:
+		kept := last-id < maxUnseen
+		if open != nil && c.seen {
+			kept = open[id]
+		}
+		if id <= last && !kept {
+			gone = append(gone, c)
 			t.removeLocked(c)
 		}
 	}
 	t.settled.looked = len(t.settled.byID)
+	return gone
 }
 
 // close lets go of the sockets; nothing settles any more.

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/launch/internal/chains"
 )
 
 // connection is one connect that a program asked for, from the call until
@@ -31,6 +33,9 @@ type connection struct {
 	ended   bool // done is closed
 	errno   unix.Errno
 	told    bool // the program has been given errno
+
+	underway  bool        // the kernel went on connecting after the call
+	uncounted *chains.Way // then, until the outcome is counted
 }
 
 // end records the outcome; the caller holds c.mu.
