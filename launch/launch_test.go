@@ -252,7 +252,7 @@ func TestNestedRunIsRefused(t *testing.T) {
 	}
 	cmd, out := host(t, "/dev/null", self, hostArgument, "/dev/null", "true")
 	cmd.Run()
-	if cmd.ProcessState.ExitCode() != ExitLaunchFailed || !strings.Contains(out.String(), "run the outer upcall with all the layers") {
+	if cmd.ProcessState.ExitCode() != ExitLaunchFailed || !strings.Contains(out.String(), "give one of the two --isolate") {
 		t.Errorf("exit code %d: %s", cmd.ProcessState.ExitCode(), out)
 	}
 }

@@ -162,7 +162,7 @@ func (s *Server) handleQuick(n *notification) {
 	switch {
 	case n.Arch != nativeArch || uint32(n.Call)&x32Bit != 0:
 		s.reported.once("foreign", func() {
-			s.Log(fmt.Sprintf("%s makes 32-bit or x32 system calls, which cannot be carried: they answer ENOSYS; use a 64-bit build", processName(int(n.TID))))
+			s.Log(fmt.Sprintf("%s makes 32-bit or x32 system calls, which cannot be carried: they answer ENOSYS; use a 64-bit build, or --isolate", processName(int(n.TID))))
 		})
 		s.fail(n, unix.ENOSYS)
 	case n.Call == unix.SYS_GETPEERNAME:

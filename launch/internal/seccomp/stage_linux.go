@@ -218,7 +218,7 @@ var errNoStage = errors.New("the second copy of this program did not act as the 
 func stageError(r stageReply) error {
 	switch {
 	case r.Step == stepSeccomp && r.Errno == unix.EBUSY:
-		return machine.Refused("run the outer upcall with all the layers, not one upcall in another",
+		return machine.Refused("give one of the two --isolate, or the outer one all layers",
 			"this process is itself under a seccomp listener, and the kernel allows one")
 	case r.Step == stepSeccomp && (r.Errno == unix.EINVAL || r.Errno == unix.ENOSYS):
 		return machine.Refused("upcall run needs Linux 5.19 or newer",
