@@ -166,6 +166,13 @@ func (e *Engine) Mask() int32 {
 	return e.mask
 }
 
+// Enabled returns the selected events that a report would raise.
+func (e *Engine) Enabled() int32 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.enabled
+}
+
 // Report raises what holds now as far as it is selected and enabled. Reporting
 // too often is harmless.
 func (e *Engine) Report(now Ready) {

@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +21,9 @@ type selection struct {
 	// engine knows. The engine's and the socket's locks are taken inside it.
 	mu     sync.Mutex
 	engine *netevents.Engine
+
+	changes atomic.Uint32 // events of epoll so far; written under mu
+	unusual atomic.Bool   // one was about urgent data, or an end of the stream or the connection
 }
 
 // selection returns the socket's selection, made when it is first asked for.
@@ -144,6 +148,64 @@ func (d *descriptor) reenable(bits int32, e spi.Errno) {
 		defer own.mu.Unlock()
 		d.enable(own, bits, e)
 	}
+}
+
+// changes is how many changes of the socket its selection has heard of, to be
+// asked before a receive; unknown without a selection.
+func (d *descriptor) changes() int64 {
+	if d.has(fSelects) {
+		if own := d.events.Load(); own != nil {
+			return int64(own.changes.Load())
+		}
+	}
+	return unknown
+}
+
+// received is reenable after a receive of n bytes into the buffers of r. It need not look at
+// a TCP socket where nothing has happened since before the receive: one that did not fill the
+// buffers has taken all there was, and what comes later is an event.
+func (d *descriptor) received(r *receiving, n int, e spi.Errno, before int64) {
+	size := spi.BufsLen(r.in)
+	own := d.events.Load()
+	if before == unknown || own == nil || size == 0 || r.inFlags != 0 || !d.kind.tcp() || own.unusual.Load() ||
+		d.has(fRecvShut|fAborted|fConnecting) || e != spi.WSAEWOULDBLOCK && (e != 0 || n == 0) {
+		d.reenable(enabledByReceive, e)
+		return
+	}
+	bits := own.enabledBy(enabledByReceive, e)
+	if bits == 0 {
+		return
+	}
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	if own.engine.Mask()&spi.FD_OOB != 0 || own.changes.Load() != uint32(before) || own.unusual.Load() {
+		d.enable(own, bits, e)
+		return
+	}
+	var now netevents.Ready
+	if n == size {
+		if left, errno := available(d.fd); errno == 0 && left > 0 {
+			now.Bits = spi.FD_READ
+		}
+	}
+	own.engine.Reenable(bits, now)
+}
+
+// matters counts events of epoll, and reports whether the selection may have to
+// tell of them.
+func (own *selection) matters(d *descriptor, events uint32) bool {
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	own.changes.Add(1)
+	if events&(unix.EPOLLPRI|unix.EPOLLRDHUP|unix.EPOLLERR) != 0 { // EPOLLHUP alone: not connected yet
+		own.unusual.Store(true)
+	}
+	if events&^(unix.EPOLLIN|unix.EPOLLOUT) != 0 || !d.kind.stream() || !d.has(fConnected) || d.has(fConnecting) {
+		return true
+	}
+	awaited := own.engine.Enabled()
+	return events&unix.EPOLLIN != 0 && awaited&spi.FD_READ != 0 ||
+		events&unix.EPOLLOUT != 0 && awaited&(spi.FD_WRITE|spi.FD_CONNECT) != 0
 }
 
 // enabledBy returns the events that a call enables which is made for one of

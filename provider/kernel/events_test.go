@@ -3,8 +3,11 @@
 package kernel_test
 
 import (
+	"math/rand/v2"
 	"os"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"upcall.dev/spi"
 	"upcall.dev/ws2"
@@ -347,5 +350,55 @@ func TestDatagramEvents(t *testing.T) {
 			}
 		}
 		ok(t, <-done)
+	})
+}
+
+// A receiver that makes one receive for each FD_READ gets all that a sender sends
+// meanwhile, and then FD_CLOSE.
+func TestEventsWhileDataComes(t *testing.T) {
+	each(t, streams, func(t *testing.T, th *ws2.Thread, f family) {
+		for seed := range uint64(20) {
+			c, a := pair(t, th, f)
+			ev := newEvent(t, th)
+			ok(t, th.WSAEventSelect(a, ev, spi.FD_READ|spi.FD_CLOSE))
+			const total = 20000
+			send := func() error {
+				random := rand.New(rand.NewPCG(seed, 1))
+				data := make([]byte, 200)
+				for left := total; left > 0; {
+					n, err := unix.Write(int(c), data[:min(left, 1+random.IntN(len(data)))])
+					if err != nil {
+						return err
+					}
+					left -= n
+				}
+				return unix.Shutdown(int(c), unix.SHUT_WR)
+			}
+			sent := make(chan error, 1)
+			go func() { sent <- send() }()
+			random := rand.New(rand.NewPCG(seed, 2))
+			buf := make([]byte, 500)
+			got := 0
+			for over := false; !over; {
+				i, err := th.WSAWaitForMultipleEvents([]spi.Event{ev}, false, uint32(wait.Milliseconds()), false)
+				ok(t, err)
+				if i != spi.WSA_WAIT_EVENT_0 {
+					t.Fatalf("seed %d: no event any more after %d bytes", seed, got)
+				}
+				var now spi.NetworkEvents
+				ok(t, th.WSAEnumNetworkEvents(a, ev, &now))
+				if now.NetworkEvents&spi.FD_READ != 0 {
+					n, err := th.Recv(a, buf[:1+random.IntN(len(buf))], 0)
+					if got += n; err != nil {
+						want(t, err, spi.WSAEWOULDBLOCK)
+					}
+				}
+				over = now.NetworkEvents&spi.FD_CLOSE != 0
+			}
+			ok(t, <-sent)
+			if got != total {
+				t.Errorf("seed %d: FD_CLOSE after %d bytes of %d", seed, got, total)
+			}
+		}
 	})
 }

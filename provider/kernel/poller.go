@@ -142,6 +142,10 @@ func (p *poller) happened(event unix.EpollEvent) {
 // happened looks what the socket's change means for its selection, its
 // overlapped operations, and data that SD_RECEIVE refuses.
 func (d *descriptor) happened(events uint32) {
+	own := d.events.Load()
+	if (own == nil || !own.matters(d, events)) && d.pending.Load() == nil && !d.has(fRecvShut) {
+		return
+	}
 	if !d.current() {
 		return // what has happened is another socket's
 	}

@@ -65,6 +65,7 @@ func (d *descriptor) receive(r *receiving, received, flags *uint32) spi.Errno {
 			return e
 		}
 	}
+	before := d.changes()
 	n, out, e := d.receiveOnce(r, 0)
 	if e == spi.WSAEWOULDBLOCK && d.blocking() || e == 0 && r.waitAll && n > 0 && n < spi.BufsLen(r.in) {
 		n, out, e = d.receiveWaiting(r, n)
@@ -72,7 +73,7 @@ func (d *descriptor) receive(r *receiving, received, flags *uint32) spi.Errno {
 	if e == 0 || e == spi.WSAEMSGSIZE {
 		*received, *flags = uint32(n), out
 	}
-	d.reenable(enabledByReceive, e)
+	d.received(r, n, e, before)
 	return e
 }
 
