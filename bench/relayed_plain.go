@@ -99,7 +99,7 @@ func proxychains(port int) (func(...string) *exec.Cmd, endpoint, func(), error) 
 	if err != nil {
 		return nil, endpoint{}, nil, absent("proxychains4 is not installed")
 	}
-	at, done, err := listening("microsocks", func(at int) []string { return []string{"-q", "-i", loopback, "-p", strconv.Itoa(at)} })
+	at, done, err := listening("microsocks", func(at int) []string { return []string{"-i", loopback, "-p", strconv.Itoa(at)} })
 	if err != nil {
 		return nil, endpoint{}, nil, err
 	}

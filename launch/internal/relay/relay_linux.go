@@ -7,8 +7,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 )
 
 // Stream is an end of a relay.
@@ -60,7 +58,14 @@ func Run(local, remote Stream, closing <-chan struct{}, relayed *atomic.Int64) {
 }
 
 func copyHalf(to, from Stream, relayed *atomic.Int64) error {
-	if err := copyAll(&counter{to, relayed}, from); err != nil {
+	var w io.Writer = to
+	if conn, ok := to.(*net.TCPConn); ok {
+		var err error
+		if w, err = newDescriptorWriter(conn); err != nil {
+			return err
+		}
+	}
+	if err := copyAll(&counter{w, relayed}, from); err != nil {
 		return err
 	}
 	return to.CloseWrite()
@@ -102,48 +107,6 @@ func copyAll(to io.Writer, from Stream) error {
 			return nil
 		case err != nil:
 			return err
-		}
-	}
-}
-
-// copyDescriptor is copyAll from a socket of the kernel's.
-func copyDescriptor(to io.Writer, from *net.TCPConn) error {
-	raw, err := from.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var pooled *[]byte
-	var n int
-	var errno error
-	read := func(fd uintptr) bool {
-		pooled = relayBuffers.Get().(*[]byte)
-		for {
-			n, errno = unix.Read(int(fd), *pooled)
-			if !errors.Is(errno, unix.EINTR) {
-				break
-			}
-		}
-		if errors.Is(errno, unix.EAGAIN) {
-			relayBuffers.Put(pooled)
-			return false
-		}
-		return true
-	}
-	for {
-		if err := raw.Read(read); err != nil {
-			return err
-		}
-		if n > 0 {
-			_, err = to.Write((*pooled)[:n])
-		}
-		relayBuffers.Put(pooled)
-		switch {
-		case err != nil:
-			return err
-		case errno != nil:
-			return errno
-		case n == 0:
-			return nil
 		}
 	}
 }

@@ -1,0 +1,111 @@
+package relay
+
+import (
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The system calls of a copy do not wait, so that the runtime need not know of
+// them: where it does, a copy takes so long that the runtime's monitor hands the
+// processor on, and stays awake to do so again.
+
+// transfer is recvfrom or sendto without waiting.
+func transfer(call, fd uintptr, b []byte) (int, unix.Errno) {
+	for {
+		n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		switch {
+		case errno == 0:
+			return int(n), 0
+		case errno != unix.EINTR:
+			return 0, errno
+		}
+	}
+}
+
+// copyDescriptor copies from a socket of the kernel's to the end of the stream.
+func copyDescriptor(to io.Writer, from *net.TCPConn) error {
+	raw, err := from.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var pooled *[]byte
+	var n int
+	var errno unix.Errno
+	read := func(fd uintptr) bool {
+		pooled = relayBuffers.Get().(*[]byte)
+		n, errno = transfer(unix.SYS_RECVFROM, fd, *pooled)
+		if errors.Is(errno, unix.EAGAIN) {
+			relayBuffers.Put(pooled)
+			return false
+		}
+		return true
+	}
+	for {
+		if err := raw.Read(read); err != nil {
+			return err
+		}
+		if n > 0 {
+			_, err = to.Write((*pooled)[:n])
+		}
+		relayBuffers.Put(pooled)
+		switch {
+		case err != nil:
+			return err
+		case errno != 0:
+			return errno
+		case n == 0:
+			return nil
+		}
+	}
+}
+
+// descriptorWriter writes to a socket of the kernel's, for one goroutine.
+type descriptorWriter struct {
+	raw   syscall.RawConn
+	try   func(fd uintptr) bool // w.once, bound once
+	rest  []byte
+	errno unix.Errno
+}
+
+func newDescriptorWriter(to *net.TCPConn) (*descriptorWriter, error) {
+	raw, err := to.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	w := &descriptorWriter{raw: raw}
+	w.try = w.once
+	return w, nil
+}
+
+// Write sends all of b, or fails with the number of bytes that were sent.
+func (w *descriptorWriter) Write(b []byte) (int, error) {
+	w.rest, w.errno = b, 0
+	err := w.raw.Write(w.try)
+	n := len(b) - len(w.rest)
+	w.rest = nil
+	if err == nil && w.errno != 0 {
+		err = w.errno
+	}
+	return n, err
+}
+
+func (w *descriptorWriter) once(fd uintptr) bool {
+	for len(w.rest) > 0 {
+		n, errno := transfer(unix.SYS_SENDTO, fd, w.rest)
+		switch errno {
+		case 0:
+			w.rest = w.rest[n:]
+		case unix.EAGAIN:
+			return false
+		default:
+			w.errno = errno
+			return true
+		}
+	}
+	return true
+}
