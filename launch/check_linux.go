@@ -68,16 +68,9 @@ func (l *launcher) checkChains(x *executable, application string) error {
 			{"TCP over IPv4", unix.AF_INET, unix.SOCK_STREAM}, {"TCP over IPv6", unix.AF_INET6, unix.SOCK_STREAM},
 			{"UDP over IPv4", unix.AF_INET, unix.SOCK_DGRAM}, {"UDP over IPv6", unix.AF_INET6, unix.SOCK_DGRAM},
 		} {
-			x.fine(kind.name, "%s", describeWay(through.Way(kind.domain, kind.socket)))
+			x.fine(kind.name, "%s", l.describeWay(through.Way(kind.domain, kind.socket)))
 		}
-		unixSockets := "as without upcall"
-		if through.JudgesUnix() && !l.Isolate {
-			unixSockets += ", where the chain's rules let them"
-		}
-		if through.AnswersNames() {
-			unixSockets += ", but for those of name services, as the chain answers names"
-		}
-		x.fine("Unix sockets", "%s", unixSockets)
+		x.fine("Unix sockets", "%s", l.describeUnix(through))
 		through.Release()
 	}
 	if closeErr := set.Close(closePatience); err == nil {
@@ -86,7 +79,27 @@ func (l *launcher) checkChains(x *executable, application string) error {
 	return err
 }
 
-func describeWay(w chains.Way) string {
+func (l *launcher) describeUnix(through *chains.Chains) string {
+	text := "as without upcall"
+	if l.Isolate {
+		return text + ", but for abstract ones and those of name services"
+	}
+	if through.JudgesUnix() {
+		text += ", where the chain's rules let them"
+	}
+	if through.AnswersNames() {
+		text += ", but for those of name services, as the chain answers names"
+	}
+	return text
+}
+
+func (l *launcher) describeWay(w chains.Way) string {
+	switch {
+	case l.Isolate && w.Carriage == chains.Untouched:
+		return "leads out of the namespace by " + w.Name
+	case l.Isolate:
+		return fmt.Sprintf("leads out of the namespace through the chain %q alone", w.Name)
+	}
 	switch w.Carriage {
 	case chains.Own:
 		return fmt.Sprintf("through the IFS chain %q: the chain works on the program's own socket", w.Name)

@@ -82,6 +82,7 @@ func TestCheckOfPrograms(t *testing.T) {
 		{"other machine", writeFile(t, at("sparc"), elfHeader(elf.ELFCLASS64, elf.EM_SPARCV9, elf.ET_EXEC), 0o755), "program", "another architecture", machine.Missing},
 		{"not executable", writeFile(t, at("plain"), "#!/bin/sh\n", 0o644), "program", "is not executable", machine.Missing},
 		{"directory", dir, "program", "is a directory", machine.Missing},
+		{"pipe", makePipe(t, at("pipe")), "program", "is not a regular file", machine.Missing},
 		{"missing", at("nothing"), "program", "no such file", machine.Missing},
 		{"not in PATH", "no-such-program-here", "program", "no such program", machine.Missing},
 	} {
@@ -131,6 +132,15 @@ func TestCheckOf32BitPrograms(t *testing.T) {
 	if f == nil || f.State != machine.OK {
 		t.Errorf("%+v", f)
 	}
+}
+
+// makePipe makes a named pipe that may be executed: whoever opens it waits for a writer.
+func makePipe(t *testing.T, path string) string {
+	t.Helper()
+	if err := unix.Mkfifo(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func TestCheckOfPrivileges(t *testing.T) {

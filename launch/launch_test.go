@@ -97,6 +97,7 @@ func TestErrorsNameTheThingAndTheWayOut(t *testing.T) {
 		{"missing path", filepath.Join(dir, "nothing"), fine, ExitNotFound, []string{"nothing", "check the path"}},
 		{"empty", "", fine, ExitNotFound, []string{"no program is named"}},
 		{"directory", dir, fine, ExitNotExecutable, []string{dir, "is a directory"}},
+		{"pipe", makePipe(t, filepath.Join(dir, "pipe")), fine, ExitNotExecutable, []string{"pipe", "is not a regular file"}},
 		{"not executable", write("plain", "#!/bin/sh\n", 0o644), fine, ExitNotExecutable, []string{"plain", "chmod +x"}},
 		{"no interpreter", write("orphan", "#!/no/such/interpreter\n", 0o755), fine, ExitNotFound, []string{"orphan", "interpreter is missing"}},
 		{"not a program", write("noise", "\x00\x01\x02", 0o755), fine, ExitNotExecutable, []string{"noise", "#! line"}},

@@ -91,6 +91,8 @@ func checkProgram(program, path string) error {
 		return &ProgramError{Program: program, Code: ExitNotExecutable, Advice: fmt.Sprintf("cannot be looked at (%v): check the permissions of its directories", errors.Unwrap(err)), Err: err}
 	case info.IsDir():
 		return &ProgramError{Program: program, Code: ExitNotExecutable, Advice: "is a directory: name the program in it", Err: syscall.EISDIR}
+	case !info.Mode().IsRegular():
+		return &ProgramError{Program: program, Code: ExitNotExecutable, Advice: "is not a regular file: name the file of a program", Err: fs.ErrPermission}
 	case info.Mode().Perm()&0o111 == 0:
 		return &ProgramError{Program: program, Code: ExitNotExecutable, Advice: "is not executable: chmod +x it, or name its interpreter first", Err: fs.ErrPermission}
 	}

@@ -15,7 +15,7 @@ type runCommand struct {
 	Through        []layerFlag    `placeholder:"LAYER[:KEY=VALUE,...]" sep:"none" predictor:"layer" help:"Put this layer into the chain; the first is the outermost. Without it the catalog decides."`
 	Over           string         `placeholder:"BASE" predictor:"base" help:"Base provider under the chain (default: the catalog's first)."`
 	Isolate        bool           `help:"Run it in namespaces of its own, where nothing but the chain leads out."`
-	OnFailure      string         `enum:",closed,open" default:"" placeholder:"closed|open" help:"Without its chain it does not run (closed, the default), or runs as without upcall (open)."`
+	OnFailure      string         `placeholder:"closed|open" help:"Without its chain it does not run (closed, the default), or runs as without upcall (open)."`
 	Check          bool           `help:"Do not run it: say what would happen, and whether it would work."`
 	Verbose        bool           `short:"v" help:"Say what was not carried, sum up at the end what became of the sockets, and more about failures."`
 	ConnectTimeout *time.Duration `placeholder:"2m" help:"Give up on a chain that has not connected by then."`
@@ -56,6 +56,9 @@ func (r *runCommand) Run(std streams, file *catalog.File) error {
 	}
 	if r.ConnectTimeout != nil && *r.ConnectTimeout <= 0 {
 		return failure{exitUsage, fmt.Errorf("--connect-timeout %v leaves no time to connect: give more than 0, such as 30s", *r.ConnectTimeout)}
+	}
+	if r.OnFailure != "" && r.OnFailure != "closed" && r.OnFailure != "open" {
+		return failure{exitUsage, fmt.Errorf("--on-failure %q is neither closed nor open: closed does not run the program without its chain, open runs it as without upcall", r.OnFailure)}
 	}
 	if len(command) == 0 {
 		return failure{exitUsage, fmt.Errorf("no program is named: write upcall run -- PROGRAM and its arguments")}
