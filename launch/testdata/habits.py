@@ -398,7 +398,7 @@ def options():
     c.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
     kept.append(c.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK))
     what = [c.getsockopt(socket.SOL_SOCKET, o) for o in (socket.SO_TYPE, socket.SO_DOMAIN, socket.SO_PROTOCOL, socket.SO_ERROR, socket.SO_ACCEPTCONN)]
-    return all(kept[:-1]), kept[-1], what, l.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    return kept, what, l.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
 
 
 @habit
