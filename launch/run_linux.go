@@ -163,9 +163,8 @@ func (l *launcher) run(ctx context.Context, path string, through *chains.Set) (e
 		return exitCodeOf(startErr), returned, startErr
 	}
 	l.summarize()
-	switch {
-	case ctx.Err() != nil:
-		return exitStatus(cmd.ProcessState), returned, context.Cause(ctx)
+	if ctx.Err() != nil {
+		waitErr = context.Cause(ctx)
 	}
 	return exitStatus(cmd.ProcessState), returned, waitErr
 }

@@ -65,9 +65,11 @@ func (a *attempt) connectOwn() {
 	defer a.chains.Release()
 	c, p := a.c, a.socket
 	a.handshakes = a.chains.Handshakes(p.domain)
-	a.watch()
-	errno := a.chains.ConnectOwn(p.fd, c.target)
-	a.unwatch()
+	errno := unix.ECONNABORTED
+	if a.watch() {
+		errno = a.chains.ConnectOwn(p.fd, c.target)
+		a.unwatch()
+	}
 
 	c.mu.Lock()
 	if a.interrupted != 0 {

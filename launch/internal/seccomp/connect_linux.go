@@ -133,6 +133,9 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 		}
 		return
 	}
+	if s.isClosing() { // connects have been cancelled, this one perhaps not
+		c.cancel()
+	}
 	if c.own {
 		attempt.connectOwn()
 	} else {

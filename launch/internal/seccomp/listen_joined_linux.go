@@ -167,8 +167,8 @@ func addrPortOf(a net.Addr) (netip.AddrPort, bool) {
 	return tcp.AddrPort(), true
 }
 
-// acceptPause is the time between two attempts to accept after a failure, such as
-// of a host without descriptors.
+// acceptPause is the time between two attempts after a failure, such as of a host
+// without descriptors, or of a program that leaves its queue full for minutes.
 const acceptPause = 50 * time.Millisecond
 
 // serve accepts from the chain until the program's socket is closed.
@@ -180,23 +180,34 @@ func (b *server) serve() {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			select {
-			case <-time.After(acceptPause):
-			case <-b.s.closing:
-				return
-			}
+			b.pause()
 			continue
 		}
-		if !b.join(conn.(*wsnet.Conn)) {
+		switch b.join(conn.(*wsnet.Conn)) {
+		case 0:
+		case unix.ECONNREFUSED, unix.ECONNABORTED: // the program does not listen any more
 			relay.Reset(conn.(*wsnet.Conn))
 			b.end()
+		default:
+			relay.Reset(conn.(*wsnet.Conn))
+			b.pause()
 		}
 	}
 }
 
-// join puts a connection into the program's queue. It reports false when the
-// program does not listen any more.
-func (b *server) join(conn *wsnet.Conn) bool {
+func (b *server) pause() {
+	timer := time.NewTimer(acceptPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.s.closing:
+		b.end()
+	}
+}
+
+// join puts a connection into the program's queue: ECONNREFUSED and ECONNABORTED
+// when the program does not listen any more.
+func (b *server) join(conn *wsnet.Conn) unix.Errno {
 	c := &carried{}
 	c.peer, _ = addrPortOf(conn.RemoteAddr())
 	c.local, _ = addrPortOf(conn.LocalAddr())
@@ -219,7 +230,7 @@ func (b *server) join(conn *wsnet.Conn) bool {
 	}
 	if errno != 0 {
 		b.forget(from)
-		return false
+		return errno
 	}
 	b.s.work.Add(1)
 	b.s.connections.Add(1)
@@ -232,7 +243,7 @@ func (b *server) join(conn *wsnet.Conn) bool {
 		defer b.forget(from)
 		relay.Run(local, conn, b.s.closing, &b.s.relayed)
 	}()
-	return true
+	return 0
 }
 
 // reach connects to the program's socket. Under the lock nobody can accept the

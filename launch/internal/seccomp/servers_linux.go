@@ -100,18 +100,16 @@ func (l *servers) collect() {
 		return
 	}
 	l.mu.Lock()
-	open, err := l.alive.all()
-	var gone []*server
-	if err == nil {
-		for _, b := range l.byCookie {
-			if !open[b.id] {
-				gone = append(gone, b)
-			}
-		}
-	}
+	watched, last := l.alive, l.nextID
 	l.mu.Unlock()
-	for _, b := range gone {
-		b.end()
+	open, err := watched.all()
+	if err != nil {
+		return
+	}
+	for _, b := range l.all() {
+		if b.id <= last && !open[b.id] {
+			b.end()
+		}
 	}
 }
 

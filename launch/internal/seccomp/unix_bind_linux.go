@@ -115,7 +115,11 @@ func (s *Server) listenUnix(n *notification, fd int) {
 		return
 	}
 	text := u.abstract
-	if u.path != "" {
+	switch {
+	case text == "" && u.path == "" && c.sockType != unix.SOCK_DGRAM: // another thread may be about to bind it
+		c.fail(unix.EINVAL)
+		return
+	case u.path != "":
 		if errno := c.look(); errno != 0 {
 			c.fail(errno)
 			return

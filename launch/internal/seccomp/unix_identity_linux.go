@@ -141,7 +141,7 @@ func (i *identity) become() unix.Errno {
 	for n := range sets {
 		sets[n].Effective = sets[n].Permitted & uint32(i.capabilities>>(32*n))
 	}
-	return errnoOf0(unix.Capset(&header, &sets[0]))
+	return errnoOfNil(unix.Capset(&header, &sets[0]))
 }
 
 func (i *identity) becomeUser() unix.Errno {
@@ -169,11 +169,4 @@ func (i *identity) becomeUser() unix.Errno {
 		}
 	}
 	return 0
-}
-
-func errnoOf0(err error) unix.Errno {
-	if err == nil {
-		return 0
-	}
-	return errnoOf(err)
 }

@@ -105,12 +105,17 @@ func (s *Server) lookAround() {
 
 // watch looks after an attempt that takes long: it interrupts the system call
 // for a signal or SO_SNDTIMEO, gives up when the caller has been killed, and
-// ends the attempt after the connect timeout.
-func (a *attempt) watch() {
+// ends the attempt after the connect timeout. It reports false when the attempt
+// has been abandoned before it began.
+func (a *attempt) watch() bool {
 	a.c.mu.Lock()
 	defer a.c.mu.Unlock()
+	if a.abandoned {
+		return false
+	}
 	a.watched = true
 	a.s.watch.add(a)
+	return true
 }
 
 // unwatch ends the watch; look may still run once.

@@ -1,0 +1,99 @@
+package seccomp
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"upcall.dev/catalog"
+	"upcall.dev/launch/internal/chains"
+	_ "upcall.dev/standard"
+)
+
+// serveAt serves a program's socket that has the address own, with a socket of a
+// chain, whose address it returns.
+func serveAt(t *testing.T, own netip.AddrPort) (*server, string) {
+	t.Helper()
+	source, err := catalog.Compose(catalog.Default(), "kernel", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := chains.Open(chains.Config{Source: source, Log: func(line string) { t.Log(line) }}, "/program")
+	if err != nil {
+		t.Fatal(err)
+	}
+	through, err := set.For(func() string { return "/program" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound, errno := through.Bind(unix.AF_INET, netip.AddrPortFrom(loopbacks[0], 0), chains.Sharing{})
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	listener, errno := through.Listen(bound, 8)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	s := &Server{table: newTable(), closing: make(chan struct{})}
+	b := &server{s: s, domain: unix.AF_INET, through: through, bound: bound, listener: listener, own: own, arriving: map[netip.AddrPort]*carried{}}
+	s.work.Add(1)
+	go b.serve()
+	t.Cleanup(func() {
+		close(s.closing)
+		b.end()
+		s.work.Wait()
+		if err := set.Close(10 * time.Second); err != nil {
+			t.Error(err)
+		}
+	})
+	return b, listener.Addr().String()
+}
+
+// refused connects and waits until the host has given the connection up.
+func refused(t *testing.T, address string) {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", address, 10*time.Second)
+	if errors.Is(err, unix.ECONNRESET) {
+		return
+	}
+	if err != nil {
+		t.Fatalf("the server does not listen any more: %v", err)
+	}
+	defer c.Close()
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+		t.Fatalf("reading ends with %v and not with a reset", err)
+	}
+}
+
+// A connection that cannot be handed over is no reason to stop listening.
+func TestServerOutlivesAFailure(t *testing.T) {
+	b, address := serveAt(t, netip.MustParseAddrPort("255.255.255.255:9")) // TCP has no broadcasts: ENETUNREACH
+	for range 2 {
+		refused(t, address)
+	}
+	if b.hasEnded() {
+		t.Error("the server has ended")
+	}
+}
+
+// One whose program's socket is closed listens no longer.
+func TestServerEndsWithItsSocket(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := l.Addr().(*net.TCPAddr).AddrPort()
+	l.Close()
+	b, address := serveAt(t, own)
+	refused(t, address)
+	for deadline := time.Now().Add(10 * time.Second); !b.hasEnded(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the server goes on")
+		}
+	}
+}
