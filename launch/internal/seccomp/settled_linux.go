@@ -94,8 +94,8 @@ func (s *Server) collectSettled() {
 func (t *table) collect() (gone []*connection) {
 	t.settled.rounds.Lock()
 	defer t.settled.rounds.Unlock()
-	watched, last, any := t.begin()
-	if !any {
+	watched, last, unsettled := t.begin()
+	if !unsettled {
 		return nil
 	}
 	var open map[uint64]bool
@@ -106,7 +106,7 @@ func (t *table) collect() (gone []*connection) {
 }
 
 // begin starts a round. Entries with later ids than last are not of it.
-func (t *table) begin() (watched *alive, last uint64, any bool) {
+func (t *table) begin() (watched *alive, last uint64, unsettled bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.settled.alive, t.settled.lastID, len(t.settled.byID) > 0
