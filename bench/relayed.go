@@ -19,7 +19,8 @@ import (
 
 // relayed are the rows about bytes that pass through the host of upcall run, or
 // through what people use in its place, and about what a connection costs there.
-// The program is c/traffic.c, the server relayed_server.go.
+// The program is c/traffic.c, the server relayed_server.go; for requests relayed_http.go
+// has both.
 func relayed() (all []row) {
 	goals := map[string]map[string]goal{
 		"download": {"IFS chain": ratioAtLeast(0.98), "non-IFS chain": ratioAtLeast(0.6), "isolated": ratioAtLeast(0.35)},
@@ -29,15 +30,15 @@ func relayed() (all []row) {
 	names := map[string]string{"download": "download", "upload": "upload", "requests": "HTTP requests × 64 kept alive"}
 	for _, what := range []string{"download", "upload", "requests"} {
 		for _, w := range ways {
-			unit := "MB/s"
+			unit, measure := "MB/s", w.traffic(what)
 			if what == "requests" {
-				unit = "/s"
+				unit, measure = "/s", w.requests
 			}
 			g, ok := goals[what][w.name]
 			if !ok {
 				g = forInformation()
 			}
-			all = append(all, row{fmt.Sprintf("carried: %s, %s, against direct", names[what], w.name), unit, w.traffic(what), g})
+			all = append(all, row{fmt.Sprintf("carried: %s, %s, against direct", names[what], w.name), unit, measure, g})
 		}
 	}
 	return append(all,

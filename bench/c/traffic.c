@@ -3,7 +3,6 @@
 //
 //	download SECONDS   MB/s that it receives
 //	upload SECONDS     MB/s that the server has received
-//	requests SECONDS   HTTP requests per second over CONNECTIONS kept alive
 //	idle               "open N" opens so many connections, "request N" and "connect N" give the
 //	                   median of so many round trips, or connects with a round trip, in ns
 #define _GNU_SOURCE
@@ -13,12 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 64, BLOCK = 256 << 10 };
+enum { BLOCK = 256 << 10 };
 
 static const char request[] = "GET / HTTP/1.1\r\nHost: bench\r\nUser-Agent: traffic\r\n\r\n";
 static struct sockaddr_in server;
@@ -107,28 +105,6 @@ static void answer(int fd)
 	}
 }
 
-static double requests(double seconds)
-{
-	int set = epoll_create1(0);
-	for (int i = 0; i < CONNECTIONS; i++) {
-		struct epoll_event e = {.events = EPOLLIN, .data.fd = dial()};
-		if (epoll_ctl(set, EPOLL_CTL_ADD, e.data.fd, &e) < 0)
-			fail("epoll_ctl");
-		put(e.data.fd, request, sizeof request - 1);
-	}
-	double answers = 0, start = now(), elapsed;
-	do {
-		struct epoll_event ready[CONNECTIONS];
-		int n = epoll_wait(set, ready, CONNECTIONS, -1);
-		for (int i = 0; i < n; i++) {
-			answer(ready[i].data.fd);
-			put(ready[i].data.fd, request, sizeof request - 1);
-			answers++;
-		}
-	} while ((elapsed = now() - start) < seconds);
-	return answers / elapsed;
-}
-
 static int ascending(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -189,6 +165,6 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "idle"))
 		idle();
 	else
-		printf("%f\n", !strcmp(argv[1], "download") ? download(seconds) : !strcmp(argv[1], "upload") ? upload(seconds) : requests(seconds));
+		printf("%f\n", strcmp(argv[1], "upload") ? download(seconds) : upload(seconds));
 	return 0;
 }
