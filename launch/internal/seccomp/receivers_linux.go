@@ -16,11 +16,20 @@ import (
 // receives something another is started, and when there are more than enough
 // one ends.
 //
-// They wait together in one epoll set. The listener is in it with EPOLLONESHOT:
-// one receiver is woken for a notification, and lets the next in when it has
-// taken it, for SECCOMP_IOCTL_NOTIF_RECV would wait if another came first.
+// One of them, the first, waits for the listener itself: the kernel then runs it on
+// the processor that the program leaves, at once, which it does not for an epoll
+// set. The others wait in one. While there is no first, because it handles a call,
+// the listener is in that set with EPOLLONESHOT: one receiver is woken for a
+// notification. Who has done with its call becomes the first, and takes the listener
+// out of the set.
+//
+// Who is woken takes the notification under turn, and only if it is its to take
+// still, for SECCOMP_IOCTL_NOTIF_RECV would wait if another came first.
 type receivers struct {
 	epoll int
+
+	turn  sync.Mutex // guards first; system calls that do not wait are made under it
+	first bool       // somebody is the first; if not the set has the listener
 
 	mu      sync.Mutex // guards what follows; a leaf lock
 	waiting int        // those that wait, or are about to
@@ -46,7 +55,7 @@ func (r *receivers) open(listener, wake int) error {
 		fd     int
 		events uint32
 		key    int32
-	}{{wake, unix.EPOLLIN, keyWake}, {listener, listenerEvents, keyListener}} {
+	}{{wake, unix.EPOLLIN, keyWake}, {listener, unix.EPOLLONESHOT, keyListener}} {
 		if err := unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, watched.fd, &unix.EpollEvent{Events: watched.events, Fd: watched.key}); err != nil {
 			_ = unix.Close(r.epoll)
 			return err
@@ -129,28 +138,102 @@ func (r *receivers) stop(s *Server) {
 // come.
 func (s *Server) next(n *notification) bool {
 	for {
-		var events [1]unix.EpollEvent
-		count, err := unix.EpollWait(s.receivers.epoll, events[:], -1)
+		first, err := s.receivers.becomeFirst(s.listener)
+		var mine bool
 		switch {
-		case errors.Is(err, unix.EINTR), err == nil && count == 0:
-			continue
 		case err != nil:
+		case first:
+			mine, err = s.receivers.pollListener(s.listener, s.wake)
+		default:
+			mine, err = s.receivers.waitForTurn()
+		}
+		if err == nil && !mine {
+			return false
+		}
+		if err == nil {
+			var got bool
+			if got, err = s.receivers.take(s.listener, first, n); got {
+				return true
+			}
+		}
+		if err != nil {
 			s.Log(fmt.Sprintf("waiting for system calls failed: %v", err))
 			return false
-		case events[0].Fd == keyWake:
-			return false
-		case events[0].Events&unix.EPOLLIN == 0: // EPOLLHUP: the last process has gone
-			return false
-		}
-		err = receive(s.listener, n)
-		again := unix.EpollEvent{Events: listenerEvents, Fd: keyListener}
-		if _, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(s.receivers.epoll), unix.EPOLL_CTL_MOD, uintptr(s.listener), uintptr(unsafe.Pointer(&again)), 0, 0); errno != 0 {
-			s.Log(fmt.Sprintf("waiting for system calls failed: %v", errno))
-			return false
-		}
-		// ENOENT: the thread was killed, or interrupted, meanwhile.
-		if err == nil {
-			return true
 		}
 	}
+}
+
+// becomeFirst reports whether the caller is the first now.
+func (r *receivers) becomeFirst(listener int) (bool, error) {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	if r.first {
+		return false, nil
+	}
+	if errno := r.admit(listener, 0); errno != 0 {
+		return false, errno
+	}
+	r.first = true
+	return true, nil
+}
+
+// admit makes one of those in the set wake for the events of the listener.
+func (r *receivers) admit(listener int, events uint32) unix.Errno {
+	e := unix.EpollEvent{Events: events, Fd: keyListener}
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(r.epoll), unix.EPOLL_CTL_MOD, uintptr(listener), uintptr(unsafe.Pointer(&e)), 0, 0)
+	return errno
+}
+
+// pollListener is how the first waits. It reports false when no notification will
+// come.
+func (r *receivers) pollListener(listener, wake int) (bool, error) {
+	set := [2]unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Ppoll(set[:], nil, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return false, err
+		default: // POLLHUP: the last process has gone
+			return set[1].Revents == 0 && set[0].Revents&unix.POLLIN != 0, nil
+		}
+	}
+}
+
+// waitForTurn is how the others wait.
+func (r *receivers) waitForTurn() (bool, error) {
+	for {
+		var events [1]unix.EpollEvent
+		count, err := unix.EpollWait(r.epoll, events[:], -1)
+		switch {
+		case errors.Is(err, unix.EINTR), err == nil && count == 0:
+		case err != nil:
+			return false, err
+		default: // EPOLLHUP: the last process has gone
+			return events[0].Fd != keyWake && events[0].Events&unix.EPOLLIN != 0, nil
+		}
+	}
+}
+
+// take takes a notification that the caller was woken for, and lets the others
+// wait for the next.
+func (r *receivers) take(listener int, first bool, n *notification) (bool, error) {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	if !first && (r.first || !isReadable(listener)) {
+		return false, nil // another has become the first meanwhile, and is woken for it, or has taken it
+	}
+	err := receive(listener, n)
+	r.first = false
+	if errno := r.admit(listener, listenerEvents); errno != 0 {
+		return false, errno
+	}
+	// ENOENT: the thread was killed, or interrupted, meanwhile.
+	return err == nil, nil
+}
+
+func isReadable(fd int) bool {
+	set := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Ppoll(set[:], &unix.Timespec{}, nil)
+	return err == nil && n == 1 && set[0].Revents&unix.POLLIN != 0
 }
