@@ -212,6 +212,12 @@ func (t *Thread) CloseSocket(s spi.Socket) error {
 	return nil
 }
 
+// Knows reports whether a handle is one of a socket that the DLL has not
+// forgotten, or not forgotten yet: while it is, a new operating-system handle with
+// the same number passes for it. One that nobody has called a function on is not
+// known.
+func (d *DLL) Knows(s spi.Socket) bool { return d.handles.find(s) != nil }
+
 // WSADuplicateSocket fills info with what [Thread.WSASocket] needs, in process
 // pid and once, to make another handle for the same socket. WSAEFAULT (no
 // info), and the errors of WSPDuplicateSocket.

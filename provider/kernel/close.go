@@ -40,7 +40,7 @@ func (p *provider) WSPCloseSocket(s spi.Socket) spi.Errno {
 // lingerTime is how long closing the descriptor has to wait. Where another
 // process may have the socket, the kernel waits, when the last one closes it.
 func (d *descriptor) lingerTime() time.Duration {
-	if !d.has(fLinger) || d.has(fShared) || !d.last() {
+	if !d.has(fLinger) || d.has(fShared) || d.lent != nil || !d.last() {
 		return 0
 	}
 	l, errno := getLinger(d.fd)

@@ -43,11 +43,19 @@ func (p *provider) WSPConnect(s spi.Socket, name []byte, callerData, calleeData 
 	if d.kind != unixStream && !d.has(fAdopted) && (to.unspecified(d.kind) || to.port() == 0) {
 		return spi.WSAEADDRNOTAVAIL // to Linux, and so to a Linux program, this is the machine itself
 	}
-	if !d.blocking() {
-		e = d.startConnect(&to)
-	} else {
-		e = d.connectBlocking(&to)
+	waits := d.has(fAdopted) && !d.has(fQueueShared) || d.blocking()
+	if waits {
+		e, waits = d.connectBlocking(&to)
+	}
+	if waits {
 		d.reenable(spi.FD_CONNECT, e)
+	} else {
+		e = d.startConnect(&to)
+	}
+	if d.lent != nil && e == 0 {
+		if at, ok := spi.AddrPortFrom(name); ok {
+			d.lent.Connect(at)
+		}
 	}
 	if e == spi.WSAEISCONN {
 		if listening, _ := getInt(d.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); listening != 0 {
@@ -113,21 +121,25 @@ func (d *descriptor) startConnect(to *sockaddr) (e spi.Errno) {
 }
 
 // connectBlocking is connect on a blocking stream socket: it starts the attempt
-// without blocking, then waits for its end.
-func (d *descriptor) connectBlocking(to *sockaddr) spi.Errno {
+// without blocking, then waits for its end. It reports false, and does nothing, when
+// the kernel says that the socket is nonblocking.
+func (d *descriptor) connectBlocking(to *sockaddr) (e spi.Errno, blocking bool) {
 	var wait call
 	defer wait.end()
 	if e := wait.begin(d.p, d.p.entries[d.kind].CatalogEntryID, -1, d); e != 0 {
-		return e
+		return e, true
 	}
-	errno, started := d.connectSoon(to)
+	errno, started, blocking := d.connectSoon(to)
+	if !blocking {
+		return 0, false
+	}
 	if errno == 0 && !started && d.connectedOutside() {
-		return spi.WSAEISCONN
+		return spi.WSAEISCONN, true
 	}
 	for pause := time.Millisecond; errno == unix.EAGAIN; pause = min(2*pause, 20*time.Millisecond) {
 		// An AF_UNIX listener's queue is full, and nothing tells when it is not.
 		if e := wait.pause(pause); e != 0 {
-			return e
+			return e, true
 		}
 		errno = d.connectUnblocked(to)
 	}
@@ -137,7 +149,7 @@ func (d *descriptor) connectBlocking(to *sockaddr) spi.Errno {
 	case started && errno == unix.EALREADY:
 		for writable := false; !writable; writable = pollNow(d.fd, unix.POLLOUT) != 0 {
 			if e := wait.on(d.fd, unix.POLLOUT); e != 0 {
-				return e
+				return e, true
 			}
 		}
 		var failed int32
@@ -153,11 +165,11 @@ func (d *descriptor) connectBlocking(to *sockaddr) spi.Errno {
 		}
 	}
 	if errno != 0 {
-		return spi.FromErrno(errno)
+		return spi.FromErrno(errno), true
 	}
 	d.newConnection(0)
 	d.setConnected()
-	return 0
+	return 0, true
 }
 
 // dissolve is SIO_DISSOLVE: the kernel's socket stays, its connection is reset.
@@ -198,31 +210,39 @@ func (d *descriptor) connectAtOnce(to *sockaddr) unix.Errno {
 }
 
 func (d *descriptor) connectUnblocked(to *sockaddr) unix.Errno {
-	return d.unblocked(func() unix.Errno { return connectNow(d.fd, to) })
+	return d.unblocked(func(bool) unix.Errno { return connectNow(d.fd, to) })
 }
 
 // connectSoon is connectUnblocked that asks for the outcome at once, for a
 // connection to this machine is there already. started means that it has begun an
-// attempt; EALREADY is then that it takes longer.
-func (d *descriptor) connectSoon(to *sockaddr) (errno unix.Errno, started bool) {
-	errno = d.unblocked(func() unix.Errno {
+// attempt; EALREADY is then that it takes longer. It makes no call, and blocking is
+// false, on a socket that others have made nonblocking.
+func (d *descriptor) connectSoon(to *sockaddr) (errno unix.Errno, started, blocking bool) {
+	outside := d.has(fAdopted) && !d.has(fQueueShared)
+	blocking = true
+	errno = d.unblocked(func(nonblocking bool) unix.Errno {
+		if nonblocking && outside {
+			blocking = false
+			return 0
+		}
 		errno := connectNow(d.fd, to)
 		if started = errno == unix.EINPROGRESS; started {
 			errno = connectNow(d.fd, to)
 		}
 		return errno
 	})
-	return errno, started
+	return errno, started, blocking
 }
 
-// unblocked makes a call with O_NONBLOCK set meanwhile. A socket that is not
-// connected has no other call that the flag could disturb.
-func (d *descriptor) unblocked(call func() unix.Errno) unix.Errno {
+// unblocked makes a call with O_NONBLOCK set meanwhile, and tells it whether it is
+// set always. A socket that is not connected has no other call that the flag could
+// disturb.
+func (d *descriptor) unblocked(call func(nonblocking bool) unix.Errno) unix.Errno {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	flags, err := unix.FcntlInt(uintptr(d.fd), unix.F_GETFL, 0)
 	if err == nil && flags&unix.O_NONBLOCK != 0 {
-		return call()
+		return call(true)
 	}
 	if err == nil {
 		_, err = unix.FcntlInt(uintptr(d.fd), unix.F_SETFL, flags|unix.O_NONBLOCK)
@@ -230,7 +250,7 @@ func (d *descriptor) unblocked(call func() unix.Errno) unix.Errno {
 	if err != nil {
 		return errnoOf(err)
 	}
-	errno := call()
+	errno := call(false)
 	_, _ = unix.FcntlInt(uintptr(d.fd), unix.F_SETFL, flags)
 	return errno
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upcall.dev/internal/lent"
 	"upcall.dev/internal/slot"
 	"upcall.dev/spi"
 )
@@ -112,6 +113,8 @@ type socket struct {
 	receiveMillis, sendMillis atomic.Uint32
 
 	rehearsed atomic.Pointer[rehearsal] // nil unless SIO_REHEARSE has been
+
+	lent *lent.Socket // nil unless it is another process's, lent for a connect
 
 	events  atomic.Pointer[selection]
 	pending atomic.Pointer[operations]
@@ -242,12 +245,9 @@ func (p *provider) adopt(s spi.Socket) (*descriptor, spi.Errno) {
 		return nil, spi.WSAENOTSOCK
 	}
 	fd := int(s)
-	k := kindOfDescriptor(fd)
+	known := lent.Take(fd)
+	k, cookie := identify(fd, known)
 	if k == noKind || p.entries[k] == nil {
-		return nil, spi.WSAENOTSOCK
-	}
-	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
-	if err != nil {
 		return nil, spi.WSAENOTSOCK
 	}
 	stale := p.table.Load(uintptr(s))
@@ -257,12 +257,9 @@ func (p *provider) adopt(s spi.Socket) (*descriptor, spi.Errno) {
 		}
 		return nil, spi.WSAENOTSOCK // being closed
 	}
-	d := p.newDescriptor(fd, k, cookie, fAdopted|fLinger|fOverlapped)
-	if nonblocking, err := isNonblocking(fd); err == nil && nonblocking {
-		d.set(fNonblocking)
-	}
-	if connected(fd) {
-		d.setConnected()
+	d := p.newDescriptor(fd, k, cookie, fAdopted|fOverlapped)
+	if d.lent = known; known == nil {
+		d.examine()
 	}
 	if stale != nil {
 		stale.lose() // before d can be watched: both have the same number
@@ -274,6 +271,34 @@ func (p *provider) adopt(s spi.Socket) (*descriptor, spi.Errno) {
 		return d, 0
 	}
 	return nil, spi.WSAENOTSOCK
+}
+
+// identify tells which of the provider's protocols fd is a socket of, and which
+// socket it is; noKind for anything else.
+func identify(fd int, known *lent.Socket) (kind, uint64) {
+	if known != nil {
+		return kindOfNative(known.Domain, unix.SOCK_STREAM, known.Protocol), known.Cookie
+	}
+	k := kindOfDescriptor(fd)
+	if k == noKind {
+		return noKind, 0
+	}
+	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+	if err != nil {
+		return noKind, 0
+	}
+	return k, cookie
+}
+
+// examine notes the state of a socket that was made elsewhere.
+func (d *descriptor) examine() {
+	d.set(fLinger)
+	if nonblocking, err := isNonblocking(d.fd); err == nil && nonblocking {
+		d.set(fNonblocking)
+	}
+	if connected(d.fd) {
+		d.setConnected()
+	}
 }
 
 // newDescriptor returns the first descriptor of a socket, with one call in

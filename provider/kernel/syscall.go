@@ -324,20 +324,25 @@ func kindOfDescriptor(fd int) kind {
 		return noKind
 	}
 	protocol, _ := getInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	typ := int32(unix.SOCK_STREAM)
+	if protocol != unix.IPPROTO_TCP && protocol != unix.IPPROTO_MPTCP {
+		typ, _ = getInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	}
+	return kindOfNative(int(domain), typ, int(protocol))
+}
+
+// kindOfNative classifies Linux's domain, type and protocol.
+func kindOfNative(domain int, typ int32, protocol int) kind {
 	if protocol == unix.IPPROTO_MPTCP {
 		protocol = unix.IPPROTO_TCP
 	}
-	typ := int32(unix.SOCK_STREAM)
-	if protocol != unix.IPPROTO_TCP {
-		typ, _ = getInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
-	}
 	switch domain {
 	case unix.AF_UNIX:
-		return kindOf(spi.AF_UNIX, typ, protocol)
+		return kindOf(spi.AF_UNIX, typ, int32(protocol))
 	case unix.AF_INET:
-		return kindOf(spi.AF_INET, typ, protocol)
+		return kindOf(spi.AF_INET, typ, int32(protocol))
 	case unix.AF_INET6:
-		return kindOf(spi.AF_INET6, typ, protocol)
+		return kindOf(spi.AF_INET6, typ, int32(protocol))
 	}
 	return noKind
 }

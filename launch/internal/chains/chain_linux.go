@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/catalog"
+	"upcall.dev/internal/lent"
 	"upcall.dev/spi"
 	"upcall.dev/ws2"
 	"upcall.dev/wsnet"
@@ -195,15 +196,36 @@ func (c *Chains) ConnectOwn(fd int, to netip.AddrPort) unix.Errno {
 	return c.Errno(err)
 }
 
+// ConnectLent is ConnectOwn for a stream of which something is known, which spares
+// the base provider questions. s says afterwards what it has been connected to, if
+// the provider tells. The dup is given up by ReleaseLent.
+func (c *Chains) ConnectLent(fd int, s *lent.Socket, to netip.AddrPort) unix.Errno {
+	lent.Lend(fd, s)
+	return c.ConnectOwn(fd, to)
+}
+
+// ReleaseLent is ReleaseOwn after ConnectLent.
+func (c *Chains) ReleaseLent(fd int, s *lent.Socket) {
+	lent.Return(fd, s)
+	if !s.Taken() {
+		c.ReleaseOwn(fd)
+		return
+	}
+	c.closeOwn(fd)
+}
+
 // ReleaseOwn closes the dup through the chain, so that every layer forgets its
 // number. A ConnectOwn that waits on it then returns; what it started goes on in
 // the kernel. A socket with a linger time is not to be waited for, nor may the
 // chain refuse: the program's own descriptor keeps it open.
 func (c *Chains) ReleaseOwn(fd int) {
-	defer release(fd)()
 	if l, err := unix.GetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER); err == nil && l.Onoff != 0 {
 		detach(fd)
 	}
+	c.closeOwn(fd)
+}
+
+func (c *Chains) closeOwn(fd int) {
 	if err := c.thread.CloseSocket(spi.Socket(fd)); errors.Is(err, spi.WSAENOTSOCK) {
 		_ = unix.Close(fd) // nobody had adopted it
 	}

@@ -1,37 +1,19 @@
 package chains
 
 import (
-	"sync"
-
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/spi"
 )
 
-// releasing counts, by number, the dups that [Chains.ReleaseOwn] is closing. The
-// kernel gives a number away before every provider has forgotten it; a new dup of
-// the same socket would then pass for the one that is being closed.
-var releasing struct {
-	sync.Mutex
-	numbers map[int]int
-}
-
-// firstDup is the lowest number of a dup. The chains' sockets have the lowest
-// numbers that are free, and are closed at any time: a dup with the number of one
-// that the DLL or a layer is just forgetting would pass for it.
-var firstDup = sync.OnceValue(func() int {
-	const enough = 1 << 17
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
-		return 0
-	}
-	return int(min(limit.Cur/2, enough))
-})
-
-// FreshNumber returns a dup in the place of fd, with a number that no socket of a
-// chain has, or has just had. Where the descriptors below that range are used up,
-// one of a chain may have it later.
-func FreshNumber(fd int) (int, error) {
-	for fd < firstDup() || isReleasing(fd) {
-		other, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, max(fd+1, firstDup()))
+// FreshNumber returns a dup in the place of fd, with a number that means nothing to
+// a DLL of the set. A socket's number is free as soon as its base provider has
+// closed it, while the layers above and the DLL are still to forget it, the DLL
+// last; a dup with that number would pass for the one that is being closed. What
+// a layer has opened and closed by itself the DLL never forgets.
+func (s *Set) FreshNumber(fd int) (int, error) {
+	for s.knows(fd) {
+		other, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, fd+1)
 		_ = unix.Close(fd)
 		if err != nil {
 			return -1, err
@@ -41,25 +23,18 @@ func FreshNumber(fd int) (int, error) {
 	return fd, nil
 }
 
-func isReleasing(fd int) bool {
-	releasing.Lock()
-	defer releasing.Unlock()
-	return releasing.numbers[fd] > 0
-}
-
-// release marks a number until the function that it returns is called.
-func release(fd int) (done func()) {
-	releasing.Lock()
-	if releasing.numbers == nil {
-		releasing.numbers = map[int]int{}
-	}
-	releasing.numbers[fd]++
-	releasing.Unlock()
-	return func() {
-		releasing.Lock()
-		defer releasing.Unlock()
-		if releasing.numbers[fd]--; releasing.numbers[fd] == 0 {
-			delete(releasing.numbers, fd)
+// knows reports whether a DLL whose chains are in use has a socket under fd.
+func (s *Set) knows(fd int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.chains {
+		select {
+		case <-st.done:
+			if st.chains != nil && st.chains.stack.DLL().Knows(spi.Socket(fd)) {
+				return true
+			}
+		default: // it has been given no socket yet
 		}
 	}
+	return false
 }

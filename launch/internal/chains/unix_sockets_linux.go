@@ -61,7 +61,6 @@ func (c *Chains) JudgeUnix(call UnixCall, path string) unix.Errno {
 	if err != nil {
 		return c.unixErrno(err)
 	}
-	defer release(int(s))()
 	defer func() { _ = c.thread.CloseSocket(s) }()
 	name := unixName(path)
 	var own []byte

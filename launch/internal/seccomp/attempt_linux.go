@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upcall.dev/internal/lent"
 	"upcall.dev/launch/internal/chains"
 	"upcall.dev/launch/internal/relay"
 	"upcall.dev/wsnet"
@@ -20,6 +21,7 @@ type attempt struct {
 	c         *connection
 	chains    *chains.Chains // released by whoever ends the attempt, or the relay
 	socket    programSocket
+	lent      lent.Socket // the same for the chain, which connects it itself
 	started   time.Time
 	answered  atomic.Bool
 	watched   bool // under c.mu
@@ -67,7 +69,7 @@ func (a *attempt) connectOwn() {
 	a.handshakes = a.chains.Handshakes(p.domain)
 	errno := unix.ECONNABORTED
 	if a.watch() {
-		errno = a.chains.ConnectOwn(p.fd, c.target)
+		errno = a.chains.ConnectLent(p.fd, &a.lent, c.target)
 		a.unwatch()
 	}
 
@@ -108,16 +110,24 @@ func (a *attempt) connectOwn() {
 		a.failLocked(errno)
 	}
 	c.mu.Unlock()
-	peer, peerErrno := socketName(unix.SYS_GETPEERNAME, p.fd, p.domain)
-	redirected := peerErrno == 0 && peer != c.target
+	redirected := errno == 0 && a.redirected()
 	switch {
-	case errno == unix.EINPROGRESS, errno == 0 && redirected:
+	case errno == unix.EINPROGRESS, redirected:
 		a.s.settle(c, p.fd)
 	case errno == 0:
 		a.s.table.remove(c)
 	}
-	a.chains.ReleaseOwn(p.fd)
+	a.chains.ReleaseLent(p.fd, &a.lent)
 	a.answer(errno)
+}
+
+// redirected reports whether a layer has chosen another peer.
+func (a *attempt) redirected() bool {
+	if at, ok := a.lent.Connected(); ok && at == a.c.target {
+		return false
+	}
+	peer, errno := socketName(unix.SYS_GETPEERNAME, a.socket.fd, a.socket.domain)
+	return errno == 0 && peer != a.c.target
 }
 
 // abandonLocked gives up connecting the program's own socket; the caller holds
@@ -130,7 +140,7 @@ func (a *attempt) abandonLocked() {
 	a.s.work.Add(1)
 	go func() {
 		defer a.s.work.Done()
-		a.chains.ReleaseOwn(a.socket.fd)
+		a.chains.ReleaseLent(a.socket.fd, &a.lent)
 	}()
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/internal/lent"
 )
 
 // maxSockaddr is the longest address that connect(2) takes.
@@ -15,6 +17,7 @@ const maxSockaddr = unix.SizeofSockaddrAny
 // programSocket is a dup of the program's socket.
 type programSocket struct {
 	fd, domain int
+	protocol   int
 	blocking   bool
 	multipath  bool // MPTCP: SYN hold cannot hold it
 }
@@ -61,14 +64,14 @@ func describeSocket(fd int) (p programSocket, tcp bool) {
 	if p.domain, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || p.domain != unix.AF_INET && p.domain != unix.AF_INET6 {
 		return p, false
 	}
-	protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
-	if err != nil || protocol != unix.IPPROTO_TCP && protocol != unix.IPPROTO_MPTCP {
+	p.protocol, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	if err != nil || p.protocol != unix.IPPROTO_TCP && p.protocol != unix.IPPROTO_MPTCP {
 		return p, false
 	}
 	if kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_STREAM {
 		return p, false // a raw socket has a protocol too
 	}
-	p.multipath = protocol == unix.IPPROTO_MPTCP
+	p.multipath = p.protocol == unix.IPPROTO_MPTCP
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	p.blocking = err == nil && flags&unix.O_NONBLOCK == 0
 	return p, true
@@ -123,6 +126,7 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 	if c.own {
 		cancel()
 		c.cancel = attempt.abandon
+		attempt.lent = lent.Socket{Domain: p.domain, Protocol: p.protocol, Cookie: cookie}
 	}
 	if other := s.table.add(c); other != nil { // two threads at once
 		cancel()

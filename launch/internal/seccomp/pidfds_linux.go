@@ -14,6 +14,8 @@ import (
 // pins the thread it was opened for: when that has ended it finds nothing any more,
 // also where another thread has got its number.
 type pidfds struct {
+	chains *chains.Set
+
 	mu    sync.Mutex // guards what follows, and the fields of each pidfd; a leaf lock
 	byTID map[int]*pidfd
 	uses  uint64
@@ -67,7 +69,7 @@ func (p *pidfds) borrow(tid, fd int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	return chains.FreshNumber(dup)
+	return p.chains.FreshNumber(dup)
 }
 
 func (p *pidfds) acquire(tid int) (*pidfd, error) {

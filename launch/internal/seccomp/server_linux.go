@@ -52,7 +52,7 @@ func newServer(listener int, c Config) (*Server, error) {
 		return nil, fmt.Errorf("no eventfd: %w", err)
 	}
 	s := &Server{
-		Config: c, listener: listener, wake: wake, table: newTable(), traps: trapsFor(c),
+		Config: c, listener: listener, wake: wake, table: newTable(), pidfds: pidfds{chains: c.Chains}, traps: trapsFor(c),
 		gone: make(chan struct{}), closing: make(chan struct{}),
 	}
 	if err := s.receivers.open(listener, wake); err != nil {
