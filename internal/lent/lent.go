@@ -16,6 +16,8 @@ type Socket struct {
 	Domain, Protocol int
 	// Cookie is SO_COOKIE.
 	Cookie uint64
+	// Nonblocking is O_NONBLOCK.
+	Nonblocking bool
 
 	taken     atomic.Bool
 	connected atomic.Pointer[netip.AddrPort]

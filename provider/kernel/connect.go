@@ -43,7 +43,7 @@ func (p *provider) WSPConnect(s spi.Socket, name []byte, callerData, calleeData 
 	if d.kind != unixStream && !d.has(fAdopted) && (to.unspecified(d.kind) || to.port() == 0) {
 		return spi.WSAEADDRNOTAVAIL // to Linux, and so to a Linux program, this is the machine itself
 	}
-	waits := d.has(fAdopted) && !d.has(fQueueShared) || d.blocking()
+	waits := d.mayBlock()
 	if waits {
 		e, waits = d.connectBlocking(&to)
 	}
@@ -63,6 +63,18 @@ func (p *provider) WSPConnect(s spi.Socket, name []byte, callerData, calleeData 
 		}
 	}
 	return e
+}
+
+// mayBlock is blocking, where the kernel need not be asked yet: connectBlocking
+// sees.
+func (d *descriptor) mayBlock() bool {
+	switch {
+	case d.lent != nil:
+		return !d.has(fNonblocking)
+	case d.has(fAdopted) && !d.has(fQueueShared):
+		return true
+	}
+	return d.blocking()
 }
 
 // connectDatagram sets the default peer; an address of zeros dissolves it.
@@ -240,6 +252,13 @@ func (d *descriptor) connectSoon(to *sockaddr) (errno unix.Errno, started, block
 func (d *descriptor) unblocked(call func(nonblocking bool) unix.Errno) unix.Errno {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.lent != nil && !d.has(fNonblocking) {
+		if errno := setNonblockingNow(d.fd, true); errno != 0 {
+			return errno
+		}
+		defer setNonblockingNow(d.fd, false)
+		return call(false)
+	}
 	flags, err := unix.FcntlInt(uintptr(d.fd), unix.F_GETFL, 0)
 	if err == nil && flags&unix.O_NONBLOCK != 0 {
 		return call(true)

@@ -258,8 +258,11 @@ func (p *provider) adopt(s spi.Socket) (*descriptor, spi.Errno) {
 		return nil, spi.WSAENOTSOCK // being closed
 	}
 	d := p.newDescriptor(fd, k, cookie, fAdopted|fOverlapped)
-	if d.lent = known; known == nil {
+	switch d.lent = known; {
+	case known == nil:
 		d.examine()
+	case known.Nonblocking:
+		d.set(fNonblocking)
 	}
 	if stale != nil {
 		stale.lose() // before d can be watched: both have the same number

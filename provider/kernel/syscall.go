@@ -264,6 +264,18 @@ func isNonblocking(fd int) (bool, error) {
 	return flags&unix.O_NONBLOCK != 0, err
 }
 
+const fionbio = 0x5421 // the same on all supported architectures; x/sys/unix has none
+
+// setNonblockingNow changes O_NONBLOCK whatever it is.
+func setNonblockingNow(fd int, on bool) unix.Errno {
+	var value int32
+	if on {
+		value = 1
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), fionbio, uintptr(unsafe.Pointer(&value)))
+	return errno
+}
+
 func setNonblockingFlag(fd int, on bool) unix.Errno {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err == nil && (flags&unix.O_NONBLOCK != 0) != on {

@@ -35,12 +35,12 @@ func (s *Server) connect(n *notification) {
 		s.memoryRefused(n, err)
 		return
 	}
-	fd, err := s.pidfds.borrow(tid, int(int32(n.Args[0])))
+	fd, pinned, err := s.pidfds.borrowPinned(tid, int(int32(n.Args[0])), n.opened)
 	if err != nil {
 		s.borrowRefused(n, err)
 		return
 	}
-	if !stillWaiting(s.listener, n.ID) {
+	if !pinned && !stillWaiting(s.listener, n.ID) {
 		_ = unix.Close(fd)
 		return
 	}
@@ -126,7 +126,7 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 	if c.own {
 		cancel()
 		c.cancel = attempt.abandon
-		attempt.lent = lent.Socket{Domain: p.domain, Protocol: p.protocol, Cookie: cookie}
+		attempt.lent = lent.Socket{Domain: p.domain, Protocol: p.protocol, Cookie: cookie, Nonblocking: !p.blocking}
 	}
 	if other := s.table.add(c); other != nil { // two threads at once
 		cancel()

@@ -16,6 +16,8 @@ type notification struct {
 	Arch  uint32
 	_     uint64 // instruction pointer
 	Args  [6]uint64
+
+	opened uint64 // pidfds.opened before it was received; the kernel knows nothing of it
 }
 
 // answer is struct seccomp_notif_resp. Error is a negated errno.

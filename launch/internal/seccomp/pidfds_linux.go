@@ -3,6 +3,7 @@ package seccomp
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -15,6 +16,7 @@ import (
 // also where another thread has got its number.
 type pidfds struct {
 	chains *chains.Set
+	opened atomic.Uint64 // how many have been opened
 
 	mu    sync.Mutex // guards what follows, and the fields of each pidfd; a leaf lock
 	byTID map[int]*pidfd
@@ -28,8 +30,10 @@ const mostPidfds = 64
 type pidfd struct {
 	fd    int
 	users int
-	used  uint64 // pidfds.uses when it was used last
-	kept  bool
+
+	number uint64 // pidfds.opened, once it was open
+	used   uint64 // pidfds.uses when it was used last
+	kept   bool
 }
 
 // pidfdThread is PIDFD_THREAD (Linux 6.9): a pidfd of one thread.
@@ -52,24 +56,34 @@ func openThread(tid int) (fd int, own bool, err error) {
 // the thread's own, O_NONBLOCK included, and must be closed soon: while it is
 // open, the program's close sends no FIN.
 func (p *pidfds) borrow(tid, fd int) (int, error) {
+	dup, _, err := p.borrowPinned(tid, fd, 0)
+	return dup, err
+}
+
+// borrowPinned is borrow that reports whether the thread has been the same since
+// opened was read, so that what was read by its number meanwhile was its own.
+func (p *pidfds) borrowPinned(tid, fd int, opened uint64) (dup int, pinned bool, err error) {
 	t, err := p.acquire(tid)
 	if err != nil {
-		return -1, err
+		return -1, false, err
 	}
-	dup, err := unix.PidfdGetfd(t.fd, fd, 0)
+	pinned = t.number <= opened
+	dup, err = unix.PidfdGetfd(t.fd, fd, 0)
 	gone := errors.Is(err, unix.ESRCH)
 	p.release(tid, t, gone)
 	if gone { // a later thread has its number, unless it has ended itself
 		if t, err = p.acquire(tid); err != nil {
-			return -1, err
+			return -1, false, err
 		}
+		pinned = false
 		dup, err = unix.PidfdGetfd(t.fd, fd, 0)
 		p.release(tid, t, false)
 	}
 	if err != nil {
-		return -1, err
+		return -1, false, err
 	}
-	return p.chains.FreshNumber(dup)
+	dup, err = p.chains.FreshNumber(dup)
+	return dup, pinned, err
 }
 
 func (p *pidfds) acquire(tid int) (*pidfd, error) {
@@ -87,7 +101,7 @@ func (p *pidfds) acquire(tid int) (*pidfd, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &pidfd{fd: fd, users: 1}
+	t := &pidfd{fd: fd, users: 1, number: p.opened.Add(1)}
 	if own {
 		p.keep(tid, t)
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/launch/internal/chains"
 )
 
 // sleeper starts a process that ends with the test, at the latest.
@@ -35,7 +37,7 @@ func openDescriptors(t *testing.T) int {
 // A thread that has ended is not taken for the next one with its number, which is
 // what a kept descriptor under the wrong number stands for here.
 func TestPidfdOfAnEndedThreadIsReplaced(t *testing.T) {
-	var p pidfds
+	p := pidfds{chains: &chains.Set{}}
 	defer p.close()
 	ended, lives := sleeper(t), sleeper(t)
 	borrow := func(tid int) {
@@ -73,7 +75,7 @@ func TestPidfdOfAnEndedThreadIsReplaced(t *testing.T) {
 // gives the right process's descriptor, and nothing is left open.
 func TestPidfdsAreBounded(t *testing.T) {
 	before := openDescriptors(t)
-	var p pidfds
+	p := pidfds{chains: &chains.Set{}}
 	var processes []*exec.Cmd
 	for range mostPidfds + 8 {
 		processes = append(processes, sleeper(t))

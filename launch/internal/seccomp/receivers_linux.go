@@ -138,6 +138,7 @@ func (r *receivers) stop(s *Server) {
 // come.
 func (s *Server) next(n *notification) bool {
 	for {
+		opened := s.pidfds.opened.Load()
 		first, err := s.receivers.becomeFirst(s.listener)
 		var mine bool
 		switch {
@@ -153,6 +154,7 @@ func (s *Server) next(n *notification) bool {
 		if err == nil {
 			var got bool
 			if got, err = s.receivers.take(s.listener, first, n); got {
+				n.opened = opened
 				return true
 			}
 		}
