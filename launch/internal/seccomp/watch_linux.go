@@ -200,7 +200,12 @@ func (a *attempt) interruptLocked(errno unix.Errno) bool {
 // does after EINTR: the program may poll the socket for the outcome.
 func (a *attempt) detachLocked() bool {
 	switch {
-	case a.c.own, a.c.held:
+	case a.c.own:
+		// A provider may make the socket nonblocking for a call that must not
+		// wait; the program must not go on with it so.
+		flags, err := unix.FcntlInt(uintptr(a.socket.fd), unix.F_GETFL, 0)
+		return err == nil && (!a.socket.blocking || flags&unix.O_NONBLOCK == 0)
+	case a.c.held:
 		return true
 	case a.socket.multipath:
 		return false
