@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/launch/internal/chains"
+	"upcall.dev/launch/internal/isolate"
 	"upcall.dev/launch/internal/seccomp"
 	"upcall.dev/launch/machine"
 )
@@ -111,7 +112,11 @@ func (l *launcher) describeWay(w chains.Way) string {
 
 // checkMachine examines what the door needs: what is wrong, or that nothing is.
 func (l *launcher) checkMachine(ctx context.Context, door machine.Door) (wrong []machine.Finding) {
-	for _, f := range Examine(ctx) {
+	examine := seccomp.Examine
+	if door == machine.Isolate {
+		examine = isolate.Examine
+	}
+	for _, f := range append(examine(ctx), machine.Examine(ctx)...) {
 		if f.State != machine.OK && (f.Door == door || f.Door == machine.Both) {
 			wrong = append(wrong, f)
 		}
