@@ -61,7 +61,7 @@ setup:
 	@scripts/setup
 
 test: setup
-	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(TESTFLAGS) ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
 
 sanitize:
 	for sanitizer in address thread; do \

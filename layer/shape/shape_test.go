@@ -143,12 +143,12 @@ func TestReset(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	everywhere(t, func(t *testing.T, _ *ws2.DLL, thread *ws2.Thread) {
-		l, address := layertest.Listen(t, thread)
-		if err := thread.CloseSocket(l); err != nil {
+		silent := layertest.Socket(t, thread, spi.SOCK_STREAM) // bound, so that nobody else listens there
+		if err := thread.Bind(silent, layertest.Loopback()); err != nil {
 			t.Fatal(err)
 		}
 		s := layertest.Socket(t, thread, spi.SOCK_STREAM)
-		if err := thread.Connect(s, address); !errors.Is(err, spi.WSAECONNREFUSED) {
+		if err := thread.Connect(s, layertest.Name(t, thread, silent)); !errors.Is(err, spi.WSAECONNREFUSED) {
 			t.Errorf("%v, want WSAECONNREFUSED", err)
 		}
 	})
