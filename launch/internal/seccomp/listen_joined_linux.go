@@ -29,7 +29,9 @@ type server struct {
 
 	mu       sync.Mutex // guards what follows; a leaf lock, but for a connect on the loopback
 	bound    *wsnet.Bound
-	listener *wsnet.Listener
+	listener *wsnet.Listener // nil until bound listens
+	claimed  bool            // a thread makes bound listen, or has
+	serving  bool
 	ended    bool
 	own      netip.AddrPort              // the program's socket's
 	arriving map[netip.AddrPort]*carried // by the address of the host's end
@@ -53,25 +55,55 @@ func (c *streamCall) listenJoined() unix.Errno {
 		return errno
 	}
 	backlog := int(int32(c.n.Args[1]))
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.ended {
-		return unix.EINVAL
+	if errno := b.listen(backlog); errno != 0 {
+		return errno
 	}
-	if b.listener == nil {
-		l, errno := b.through.Listen(b.bound, backlog)
-		if errno != 0 {
-			return errno
-		}
-		b.listener = l
-		if err := unix.Listen(c.socket.fd, backlog); err != nil {
-			return errnoOf(err)
-		}
-		c.s.work.Add(1)
-		go b.serve()
+	if err := unix.Listen(c.socket.fd, backlog); err != nil {
+		return errnoOf(err)
+	}
+	b.startServing()
+	return 0
+}
+
+// listen makes the chain's socket listen, unless it does, or another thread is about
+// that.
+func (b *server) listen(backlog int) unix.Errno {
+	b.mu.Lock()
+	ended, claimed := b.ended, b.claimed
+	b.claimed = true
+	b.mu.Unlock()
+	switch {
+	case ended:
+		return unix.EINVAL
+	case claimed:
 		return 0
 	}
-	return errnoOfNil(unix.Listen(c.socket.fd, backlog))
+	l, errno := b.through.Listen(b.bound, backlog)
+	b.mu.Lock()
+	if errno != 0 {
+		b.claimed = false
+	} else {
+		b.listener = l
+	}
+	ended = b.ended
+	b.mu.Unlock()
+	if errno == 0 && ended { // meanwhile
+		_ = l.Close()
+		return unix.EINVAL
+	}
+	return errno
+}
+
+// startServing starts serve, once the chain's socket listens.
+func (b *server) startServing() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.listener == nil || b.serving || b.ended {
+		return
+	}
+	b.serving = true
+	b.s.work.Add(1)
+	go b.serve()
 }
 
 // server returns what is known of the call's socket. One that has no address gets
