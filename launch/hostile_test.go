@@ -28,6 +28,11 @@ func cHostileProgram(t *testing.T, name string) string {
 func counting(t *testing.T, network, at string) (address string, came *atomic.Int64) {
 	t.Helper()
 	came = new(atomic.Int64)
+	return countInto(t, came, network, at), came
+}
+
+func countInto(t *testing.T, came *atomic.Int64, network, at string) (address string) {
+	t.Helper()
 	done := make(chan struct{})
 	var closer io.Closer
 	if network == "udp" || network == "unixgram" {
@@ -64,7 +69,7 @@ func counting(t *testing.T, network, at string) (address string, came *atomic.In
 		}()
 	}
 	t.Cleanup(func() { closer.Close(); <-done })
-	return address, came
+	return address
 }
 
 // An address that another thread changes while a call is decided on never becomes

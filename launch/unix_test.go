@@ -57,43 +57,10 @@ func TestUnixSockets(t *testing.T) {
 func unixServers(t *testing.T, dir string) *atomic.Int64 {
 	t.Helper()
 	came := new(atomic.Int64)
-	accept := func(network, name string) {
-		l, err := net.Listen(network, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				came.Add(1)
-				c.Close()
-			}
-		}()
-		t.Cleanup(func() { l.Close(); <-done })
-	}
-	accept("unix", filepath.Join(dir, "stream"))
-	accept("unixpacket", filepath.Join(dir, "packets"))
-	accept("unix", "@"+filepath.Base(dir))
-	d, err := net.ListenPacket("unixgram", filepath.Join(dir, "datagrams"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			if _, _, err := d.ReadFrom(make([]byte, 10)); err != nil {
-				return
-			}
-			came.Add(1)
-		}
-	}()
-	t.Cleanup(func() { d.Close(); <-done })
+	countInto(t, came, "unix", filepath.Join(dir, "stream"))
+	countInto(t, came, "unixpacket", filepath.Join(dir, "packets"))
+	countInto(t, came, "unix", "@"+filepath.Base(dir))
+	countInto(t, came, "unixgram", filepath.Join(dir, "datagrams"))
 	return came
 }
 
