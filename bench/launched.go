@@ -20,25 +20,23 @@ import (
 // launched are the rows that run a program under upcall run.
 func launched() []row {
 	return slices.Concat([]row{
-		{"upcall run, IFS chain, download, against direct", "MB/s", underUpcall("download", "trace"), ratioAtLeast(0.97)},
-		{"upcall run, non-IFS chain, download, against direct", "MB/s", underUpcall("download", "shape"), forInformation()},
-		{"upcall run, IFS chain, new connections, against direct", "/s", underUpcall("connect", "trace"), ratioAtLeast(0.6)},
-		{"upcall run, non-IFS chain, new connections, against direct", "/s", underUpcall("connect", "shape"), forInformation()},
+		{"upcall run, IFS chain, new connections, against direct", "/s", underUpcall("trace"), ratioAtLeast(0.6)},
+		{"upcall run, non-IFS chain, new connections, against direct", "/s", underUpcall("shape"), forInformation()},
 	}, socketCalls())
 }
 
 // clientVariable turns this program into the one that is measured.
-const clientVariable = "UPCALL_BENCH_CLIENT" // WHAT ADDRESS DURATION
+const clientVariable = "UPCALL_BENCH_CLIENT" // ADDRESS DURATION
 
 func clientMain() {
-	var what, address, each string
-	if n, _ := fmt.Sscan(os.Getenv(clientVariable), &what, &address, &each); n != 3 {
+	var address, each string
+	if n, _ := fmt.Sscan(os.Getenv(clientVariable), &address, &each); n != 2 {
 		return
 	}
 	duration, err := time.ParseDuration(each)
 	if err == nil {
 		var figure float64
-		figure, err = clients[what](address, duration)
+		figure, err = newConnections(address, duration)
 		fmt.Println(figure)
 	}
 	if err != nil {
@@ -48,44 +46,26 @@ func clientMain() {
 	os.Exit(0)
 }
 
-var clients = map[string]func(address string, each time.Duration) (float64, error){
-	"download": func(address string, each time.Duration) (float64, error) {
+// newConnections connects, reads one byte and resets, one connection after another.
+func newConnections(address string, each time.Duration) (perSecond float64, err error) {
+	start, n := time.Now(), 0
+	for time.Since(start) < each {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
 			return 0, err
 		}
-		defer conn.Close()
-		buf := make([]byte, 256<<10)
-		start, n := time.Now(), 0
-		for time.Since(start) < each {
-			k, err := conn.Read(buf)
-			if err != nil {
-				return 0, err
-			}
-			n += k
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			return 0, err
 		}
-		return float64(n) / 1e6 / time.Since(start).Seconds(), nil
-	},
-	"connect": func(address string, each time.Duration) (float64, error) {
-		start, n := time.Now(), 0
-		for time.Since(start) < each {
-			conn, err := net.Dial("tcp", address)
-			if err != nil {
-				return 0, err
-			}
-			if _, err := conn.Read(make([]byte, 1)); err != nil {
-				return 0, err
-			}
-			// Reset instead of leaving a port in TIME_WAIT.
-			_ = conn.(*net.TCPConn).SetLinger(0)
-			_ = conn.Close()
-			n++
-		}
-		return float64(n) / time.Since(start).Seconds(), nil
-	},
+		// Reset instead of leaving a port in TIME_WAIT.
+		_ = conn.(*net.TCPConn).SetLinger(0)
+		_ = conn.Close()
+		n++
+	}
+	return float64(n) / time.Since(start).Seconds(), nil
 }
 
-// serve sends to every connection for as long as it takes.
+// serve sends a byte to every connection, and waits for its end.
 func serve() (net.Listener, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -99,11 +79,9 @@ func serve() (net.Listener, error) {
 			}
 			go func() {
 				defer conn.Close()
-				block := make([]byte, 256<<10)
-				for {
-					if _, err := conn.Write(block); err != nil {
-						return
-					}
+				one := make([]byte, 1)
+				if _, err := conn.Write(one); err == nil {
+					_, _ = conn.Read(one)
 				}
 			}()
 		}
@@ -111,7 +89,7 @@ func serve() (net.Listener, error) {
 	return l, nil
 }
 
-func underUpcall(what, layerName string) func() (side, side, func(), error) {
+func underUpcall(layerName string) func() (side, side, func(), error) {
 	return func() (side, side, func(), error) {
 		l, err := serve()
 		if err != nil {
@@ -130,7 +108,7 @@ func underUpcall(what, layerName string) func() (side, side, func(), error) {
 			return nil, nil, nil, err
 		}
 		env := func(each time.Duration) []string {
-			return append(os.Environ(), fmt.Sprintf("%s=%s %s %s", clientVariable, what, l.Addr(), each))
+			return append(os.Environ(), fmt.Sprintf("%s=%s %s", clientVariable, l.Addr(), each))
 		}
 		subject := func(each time.Duration) (float64, error) {
 			r, w, err := os.Pipe()
