@@ -53,12 +53,13 @@ func (c *client) listener() (spi.Socket, []byte) {
 	return l, c.name(l)
 }
 
-// nobody returns an address that nobody listens at.
+// nobody returns an address that nobody listens at, nor can: a socket is bound to
+// it.
 func (c *client) nobody() []byte {
 	c.Helper()
-	l, name := c.listener()
-	c.ok(c.CloseSocket(l))
-	return name
+	silent := c.tcp()
+	c.ok(c.Bind(silent, anyPort))
+	return c.name(silent)
 }
 
 // pair returns two connected streams, the second one accepted.

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"upcall.dev/catalog"
+	"upcall.dev/internal/freeport"
 	"upcall.dev/launch/internal/isolate"
 	_ "upcall.dev/layer/socks"
 	_ "upcall.dev/provider/memory"
@@ -132,7 +133,7 @@ for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
 // What a connect fails with is what a network can say of the chain's error.
 func TestIsolatedConnectFails(t *testing.T) {
 	need(t, "python3")
-	refused, refused6 := insideOf(t, refusedAddress(t, "127.0.0.1")), insideOf(t, refusedAddress(t, "::1"))
+	refused, refused6 := insideOf(t, freeport.Refused(t, "127.0.0.1").String()), insideOf(t, freeport.Refused(t, "::1").String())
 	eachIsolated(t, func(t *testing.T, o Options, trace string) {
 		got := run(t, o, "python3", "-c", pythonErrors, refused, refused6)
 		if got.out != "ECONNREFUSED ECONNREFUSED 0\nECONNREFUSED ECONNREFUSED 0\n" {
@@ -231,12 +232,7 @@ func TestIsolatedDatagrams(t *testing.T) {
 		}()
 		addresses = append(addresses, c.LocalAddr().String())
 	}
-	refused, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addresses = append(addresses, refused.LocalAddr().String())
-	refused.Close()
+	addresses = append(addresses, freeport.RefusedDatagrams(t, "127.0.0.1").String())
 	for i, a := range addresses {
 		addresses[i] = insideOf(t, a)
 	}

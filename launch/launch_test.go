@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/catalog"
+	"upcall.dev/internal/freeport"
 	"upcall.dev/spi"
 )
 
@@ -362,7 +363,7 @@ var errStop = errors.New("stop")
 // Many runs with many connections, some of them failing, leave no descriptor.
 func TestDescriptorsAreGivenBack(t *testing.T) {
 	client := goClient(t)
-	server, refused := serveHTTP(t, "127.0.0.1"), refusedAddress(t, "127.0.0.1")
+	server, refused := serveHTTP(t, "127.0.0.1"), freeport.Refused(t, "127.0.0.1").String()
 	eachChain(t, func(t *testing.T, o Options, _ string) {
 		once := func() {
 			run(t, o, client, "-n", "20", "http://"+server+"/hello")

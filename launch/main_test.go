@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -246,38 +245,6 @@ func serveHTTP(t *testing.T, host string) string {
 }
 
 const bigSize = 16 << 20
-
-// refusedAddress returns a loopback address where nobody listens: a socket is
-// bound to it, so that nobody else will.
-func refusedAddress(t *testing.T, host string) string {
-	t.Helper()
-	ip := netip.MustParseAddr(host)
-	domain := unix.AF_INET
-	var name unix.Sockaddr = &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
-	if ip.Is6() {
-		domain, name = unix.AF_INET6, &unix.SockaddrInet6{Addr: ip.As16()}
-	}
-	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	if err := unix.Bind(fd, name); err != nil {
-		t.Skipf("no address %s here: %v", host, err)
-	}
-	bound, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := 0
-	switch at := bound.(type) {
-	case *unix.SockaddrInet4:
-		port = at.Port
-	case *unix.SockaddrInet6:
-		port = at.Port
-	}
-	return netip.AddrPortFrom(ip, uint16(port)).String()
-}
 
 // silentAddress returns an address that answers no SYN: a listener's whose
 // queue is full.

@@ -5,22 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"upcall.dev/internal/freeport"
 )
 
 // Real programs, each with an IFS and a non-IFS chain, must say the same as
 // without upcall, and their connects must have passed the chain.
 func TestPrograms(t *testing.T) {
 	server, server6 := serveHTTP(t, "127.0.0.1"), serveHTTP(t, "::1")
-	refused := refusedAddress(t, "127.0.0.1")
+	refused := freeport.Refused(t, "127.0.0.1").String()
 	url := "http://" + server
 	for _, p := range []struct {
 		name     string
@@ -149,7 +151,7 @@ func TestGitClone(t *testing.T) {
 
 func TestRedisCli(t *testing.T) {
 	redis, cli := need(t, "redis-server"), need(t, "redis-cli")
-	port := freePort(t)
+	port := strconv.Itoa(freeport.Take(t))
 	server := exec.Command(redis, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
@@ -183,7 +185,7 @@ func TestNginxProxyPass(t *testing.T) {
 	nginx := need(t, "nginx")
 	server := serveHTTP(t, "127.0.0.1")
 	eachChain(t, func(t *testing.T, o Options, trace string) {
-		dir, port := t.TempDir(), freePort(t)
+		dir, port := t.TempDir(), strconv.Itoa(freeport.Take(t))
 		for d := dir; len(d) > len(os.TempDir()); d = filepath.Dir(d) { // its workers may have another user id
 			os.Chmod(d, 0o755)
 		}
@@ -248,15 +250,3 @@ http {
     }
 }
 `
-
-// freePort returns a port that was free a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port := splitAddress(t, l.Addr().String())
-	return port
-}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"upcall.dev/internal/freeport"
 	"upcall.dev/spi"
 )
 
@@ -12,7 +13,7 @@ import (
 func TestSockets(t *testing.T) {
 	sockets := cSockets(t)
 	server, server6 := serveHTTP(t, "127.0.0.1"), serveHTTP(t, "::1")
-	refused, refused6 := refusedAddress(t, "127.0.0.1"), refusedAddress(t, "::1")
+	refused, refused6 := freeport.Refused(t, "127.0.0.1").String(), freeport.Refused(t, "::1").String()
 	_, port := splitAddress(t, server)
 	_, port6 := splitAddress(t, server6)
 	_, closed := splitAddress(t, refused)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"upcall.dev/catalog"
+	"upcall.dev/internal/freeport"
 	"upcall.dev/launch/internal/tally"
 	"upcall.dev/spi"
 )
@@ -84,7 +85,7 @@ func contains(t *testing.T, s Summary, outcome, noted string) {
 }
 
 func TestSummary(t *testing.T) {
-	web, closed, udp := serveHTTP(t, "127.0.0.1"), refusedAddress(t, "127.0.0.1"), echoDatagrams(t, "127.0.0.1").String()
+	web, closed, udp := serveHTTP(t, "127.0.0.1"), freeport.Refused(t, "127.0.0.1").String(), echoDatagrams(t, "127.0.0.1").String()
 	check := func(t *testing.T, o Options, outcome string, want Summary) Summary {
 		t.Helper()
 		s, r := summaryRun(t, o, pythonSockets+pythonServes, "127.0.0.1", closed, udp, web)
@@ -157,7 +158,7 @@ print(d.connect_ex((host, int(closed))), d.getsockopt(socket.SOL_SOCKET, socket.
 `
 
 func TestSummaryOfNonblocking(t *testing.T) {
-	web, closed, udp := serveHTTP(t, "127.0.0.1"), refusedAddress(t, "127.0.0.1"), echoDatagrams(t, "127.0.0.1").String()
+	web, closed, udp := serveHTTP(t, "127.0.0.1"), freeport.Refused(t, "127.0.0.1").String(), echoDatagrams(t, "127.0.0.1").String()
 	eachChain(t, func(t *testing.T, o Options, _ string) {
 		s, r := summaryRun(t, o, pythonUnderway, "127.0.0.1", closed, udp, web)
 		if want := "0 111 0\nTrue\n111 0\n"; r.out != want {
@@ -173,7 +174,7 @@ func TestSummaryOfNonblocking(t *testing.T) {
 
 func TestSummaryOfIsolated(t *testing.T) {
 	needNamespaces(t)
-	web, closed, udp := serveHTTP(t, "127.0.0.1"), refusedAddress(t, "127.0.0.1"), echoDatagrams(t, "127.0.0.1").String()
+	web, closed, udp := serveHTTP(t, "127.0.0.1"), freeport.Refused(t, "127.0.0.1").String(), echoDatagrams(t, "127.0.0.1").String()
 	eachChain(t, func(t *testing.T, o Options, _ string) {
 		o.Isolate = true
 		s, _ := summaryRun(t, o, pythonSockets, "192.0.0.1", closed, udp, web)

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"upcall.dev/catalog"
+	"upcall.dev/internal/freeport"
 	"upcall.dev/spi"
 	_ "upcall.dev/standard"
 	"upcall.dev/wsnet"
@@ -152,7 +153,22 @@ func (c combo) address(t testing.TB) string {
 
 func (c combo) listen(t testing.TB, s *wsnet.Stack) net.Listener {
 	t.Helper()
-	l, err := s.Listen(c.network, c.address(t))
+	return c.listenAt(t, s, c.address(t))
+}
+
+// listenAlone listens where nobody else does when it is closed.
+func (c combo) listenAlone(t testing.TB, s *wsnet.Stack) net.Listener {
+	t.Helper()
+	address := c.address(t)
+	if host, isPort := strings.CutSuffix(address, ":0"); isPort {
+		address = fmt.Sprintf("%s:%d", host, freeport.Take(t))
+	}
+	return c.listenAt(t, s, address)
+}
+
+func (c combo) listenAt(t testing.TB, s *wsnet.Stack, address string) net.Listener {
+	t.Helper()
+	l, err := s.Listen(c.network, address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,9 +18,12 @@ import (
 
 func TestDialRefused(t *testing.T) {
 	each(t, []string{"tcp4", "tcp6"}, func(t *testing.T, c combo, s *wsnet.Stack) {
-		l := c.listen(t, s)
-		address := l.Addr().String()
-		l.Close()
+		silent, err := (&wsnet.ListenConfig{Stack: s}).Bind(t.Context(), c.network, c.address(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+		address := silent.Addr().String()
 		conn, err := s.Dial(c.network, address)
 		var op *net.OpError
 		switch {

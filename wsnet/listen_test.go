@@ -39,7 +39,7 @@ func TestAcceptDeadline(t *testing.T) {
 
 func TestListenerClose(t *testing.T) {
 	each(t, streams, func(t *testing.T, c combo, s *wsnet.Stack) {
-		l := c.listen(t, s)
+		l := c.listenAlone(t, s)
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() {
@@ -131,7 +131,7 @@ func TestListenErrors(t *testing.T) {
 // the one before have not gone yet.
 func TestListenAgain(t *testing.T) {
 	each(t, []string{"tcp4", "tcp6"}, func(t *testing.T, c combo, s *wsnet.Stack) {
-		l := c.listen(t, s)
+		l := c.listenAlone(t, s)
 		client, server, err := connect(s, l)
 		if err != nil {
 			t.Fatal(err)

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"upcall.dev/internal/freeport"
 )
 
 // curl builds a program of libcurl's own tests over libcurl, which on Windows
@@ -45,14 +46,7 @@ func TestCurl(t *testing.T) {
 	}))
 	defer server.Close()
 	byName := strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := "http://" + l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	nobody := "http://" + freeport.Refused(t, "127.0.0.1").String()
 	over(t, []string{"WSPSocket", "WSPConnect", "WSPEventSelect", "WSPEnumNetworkEvents", "WSPSend", "WSPRecv"}, func(t *testing.T, chain string) {
 		t.Run("get", func(t *testing.T) {
 			for _, url := range []string{server.URL, byName} {

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"testing"
+
+	"upcall.dev/internal/freeport"
 )
 
 // libevent builds a program over libevent as its Makefile for Windows does: with
@@ -45,7 +48,7 @@ func serve(t *testing.T, rounds int, calls []string, flags ...string) {
 		want[i] = byte(i)
 	}
 	over(t, calls, func(t *testing.T, chain string) {
-		port := freePort(t)
+		port := strconv.Itoa(freeport.Take(t))
 		p := start(t, chain, server, append([]string{"-p", port, "-l", fmt.Sprint(len(want))}, flags...)...)
 		p.listens(t, port)
 		for round := 0; round < rounds && !t.Failed(); round++ {

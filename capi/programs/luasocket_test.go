@@ -3,8 +3,11 @@ package programs
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"upcall.dev/internal/freeport"
 )
 
 // lua builds the interpreter, and luasocket for it: its wsocket.c, or for Linux
@@ -96,7 +99,7 @@ func TestLuasocket(t *testing.T) {
 		}
 		for name, modules := range roles {
 			t.Run(name, func(t *testing.T) {
-				port := freePort(t)
+				port := strconv.Itoa(freeport.Take(t))
 				s := run(t, chain, modules[0], port, server)
 				s.until(t, "waiting for client connection")
 				c := run(t, chain, modules[1], port, client)

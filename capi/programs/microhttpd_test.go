@@ -3,7 +3,10 @@ package programs
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
+
+	"upcall.dev/internal/freeport"
 )
 
 // microhttpd builds libmicrohttpd's smallest example: a web server with threads
@@ -23,7 +26,7 @@ func microhttpd(t *testing.T) string {
 func TestMicrohttpd(t *testing.T) {
 	server := microhttpd(t)
 	over(t, []string{"WSPListen", "WSPAccept", "WSPRecv", "WSPSend"}, func(t *testing.T, chain string) {
-		port := freePort(t)
+		port := strconv.Itoa(freeport.Take(t))
 		p := start(t, chain, server, port)
 		p.listens(t, port)
 		client := http.Client{Timeout: runTime / 2}

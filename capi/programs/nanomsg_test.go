@@ -2,8 +2,11 @@ package programs
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+
+	"upcall.dev/internal/freeport"
 )
 
 // nanomsg builds programs over nanomsg, whose sockets on Windows are overlapped
@@ -34,7 +37,7 @@ func TestNanomsgRequests(t *testing.T) {
 	over(t, []string{"WSPBind"}, func(t *testing.T, chain string) {
 		for name, programs := range map[string][2]string{"server": {ours, native}, "client": {native, ours}, "both": {ours, ours}} {
 			t.Run(name, func(t *testing.T) {
-				address := "tcp://127.0.0.1:" + freePort(t)
+				address := "tcp://127.0.0.1:" + strconv.Itoa(freeport.Take(t))
 				server := start(t, chain, programs[0], "--rep", "--bind", address, "--data", "an answer", "--ascii")
 				client := start(t, chain, programs[1], "--req", "--connect", address, "--data", "a question", "--recv-timeout", "20", "--ascii")
 				if text := client.wait(t); !strings.Contains(text, "an answer") {
@@ -60,7 +63,7 @@ func TestNanomsgRoundTrips(t *testing.T) {
 			{"both", oursLocal, oursRemote, "1000000", "10"},
 		} {
 			t.Run(run.name, func(t *testing.T) {
-				address := "tcp://127.0.0.1:" + freePort(t)
+				address := "tcp://127.0.0.1:" + strconv.Itoa(freeport.Take(t))
 				server := start(t, chain, run.server, address, run.size, run.count)
 				client := start(t, chain, run.client, address, run.size, run.count)
 				if text := client.wait(t); !measured.MatchString(text) {

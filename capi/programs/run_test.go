@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -146,31 +145,4 @@ func (p *process) poll(t *testing.T, done func() error) {
 			t.Fatalf("%s: %v in %v", p.name, err, runTime/2)
 		}
 	}
-}
-
-// freePort returns a port for a program that does not say which it was given:
-// one below those that the system gives out by itself.
-func freePort(t *testing.T) string {
-	t.Helper()
-	ports.mu.Lock()
-	defer ports.mu.Unlock()
-	for range 1000 {
-		ports.next++
-		port := strconv.Itoa(20000 + (os.Getpid()*37+ports.next)%12000)
-		l, err := net.Listen("tcp", ":"+port)
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return port
-	}
-	t.Fatal("no free port")
-	return ""
-}
-
-var ports struct {
-	mu   sync.Mutex
-	next int
 }

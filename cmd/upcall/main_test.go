@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("UPCALL_CATALOG", env.WorkDir+"/catalog.toml")
 			env.Setenv("URL", server.URL)
 			env.Setenv(fetchVariable, "")
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
 	})

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"upcall.dev/internal/freeport"
 )
 
 var redisCLIRow = row{
@@ -14,7 +16,7 @@ var redisCLIRow = row{
 	work:  "reads and writes, 2 000 commands by a pipe, an answer of 1 MB, redis-benchmark with 20 clients, a refused port",
 	needs: []string{"redis-cli", "redis-server", "redis-benchmark"},
 	outside: func(t testing.TB, o *outside) {
-		o.server = freePort(t)
+		o.server = freeport.Take(t)
 		o.nobodyThere(t)
 		o.run(t, o.server, redisServer(o.server))
 	},
@@ -31,7 +33,7 @@ var redisServerRow = row{
 	work:   "serves the work of *redis-cli*",
 	needs:  []string{"redis-cli", "redis-server", "redis-benchmark"},
 	outside: func(t testing.TB, o *outside) {
-		o.server = freePort(t)
+		o.server = freeport.Take(t)
 		o.nobodyThere(t)
 	},
 	do: func(c *cell) string {
@@ -110,7 +112,7 @@ func postgresUser() int {
 // postgres makes a database.
 func postgres(t testing.TB, o *outside) {
 	t.Helper()
-	o.server = freePort(t)
+	o.server = freeport.Take(t)
 	p := start(t, command{
 		args: []string{need(t, "initdb"), "-D", filepath.Join(o.dir, "data"), "-U", "upcall", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"},
 		dir:  o.dir, uid: postgresUser(),

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"upcall.dev/internal/freeport"
 )
 
 func webAndDatagrams(t testing.TB, o *outside) {
@@ -100,7 +102,7 @@ var nodeServerRow = row{
 	},
 }
 
-func ownPort(t testing.TB, o *outside) { o.server = freePort(t) }
+func ownPort(t testing.TB, o *outside) { o.server = freeport.Take(t) }
 
 func serverWork(c *cell) string {
 	return c.script(`

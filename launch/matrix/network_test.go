@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"upcall.dev/internal/freeport"
 )
 
 var digRow = row{
@@ -103,7 +105,7 @@ func (s *iperfServer) ready(c *cell) {
 }
 
 func iperfOutside(t testing.TB, o *outside) {
-	o.server = freePort(t)
+	o.server = freeport.Take(t)
 	cmd := iperfCommand(o.server)
 	cmd.args[0], cmd.dir = need(t, cmd.args[0]), o.dir
 	o.iperf = &iperfServer{process: start(t, cmd)}

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"upcall.dev/internal/freeport"
 )
 
 // outside is what the programs of a row talk to: servers on 127.0.0.1 that no
@@ -113,7 +115,7 @@ func serveDatagrams(t testing.TB, c net.PacketConn, with func([]byte) []byte) {
 // names starts a DNS server, by UDP and TCP.
 func (o *outside) names(t testing.TB) {
 	t.Helper()
-	o.dns = freePort(t)
+	o.dns = freeport.Take(t)
 	at := fmt.Sprint("127.0.0.1:", o.dns)
 	c, err := net.ListenPacket("udp4", at)
 	if err != nil {
@@ -184,7 +186,7 @@ func resolve(query []byte, room int) []byte {
 }
 
 // nobodyThere chooses a port where connections are refused.
-func (o *outside) nobodyThere(t testing.TB) { o.refused = freePort(t) }
+func (o *outside) nobodyThere(t testing.TB) { o.refused = freeport.Take(t) }
 
 // run starts a server outside and returns when it listens at the port.
 func (o *outside) run(t testing.TB, port int, c command) {
@@ -207,7 +209,7 @@ func relayPort(port uint16) bool { return port >= firstRelayPort && port < first
 // It wants to be root: elsewhere it is root of a user namespace of its own.
 func dante(t testing.TB, host string, inside, out string) string {
 	t.Helper()
-	path, port, dir := need(t, "danted"), freePort(t), openDir(t)
+	path, port, dir := need(t, "danted"), freeport.Take(t), openDir(t)
 	config := filepath.Join(dir, "danted.conf")
 	text := fmt.Sprintf(`logoutput: stderr
 internal: %s port = %d

@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -272,27 +271,4 @@ func eventually(t testing.TB, what string, holds func() bool) {
 		}
 	}
 	t.Fatal("in vain: " + what)
-}
-
-// lastPort is the last that freePort has returned.
-var lastPort atomic.Int32
-
-// freePort returns a port that nobody listens at. It is below those that the
-// kernel gives to clients, so that it stays free.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 10_000 {
-		port := 20_000 + (os.Getpid()*131+int(lastPort.Add(1)))%10_000
-		tcp, err := net.Listen("tcp", fmt.Sprint(":", port))
-		if err != nil {
-			continue
-		}
-		tcp.Close()
-		if udp, err := net.ListenPacket("udp", fmt.Sprint(":", port)); err == nil {
-			udp.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"upcall.dev/internal/freeport"
 )
 
 var gitRow = row{
@@ -16,7 +18,7 @@ var gitRow = row{
 	outside: func(t testing.TB, o *outside) {
 		webAndRefused(t, o)
 		repository(t, o)
-		o.server = freePort(t)
+		o.server = freeport.Take(t)
 		o.run(t, o.server, command{args: []string{"git-daemon", "--listen=127.0.0.1", "--reuseaddr", "--export-all", "--base-path=" + o.dir, fmt.Sprint("--port=", o.server)}})
 	},
 	do: func(c *cell) string {
@@ -114,7 +116,7 @@ func sshd(t testing.TB, o *outside) command {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.user, o.server = me.Username, freePort(t)
+	o.user, o.server = me.Username, freeport.Take(t)
 	for _, name := range []string{"host", "login"} {
 		if status, out := start(t, command{dir: o.dir, args: []string{need(t, "ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", name}}).finish(t); status != 0 {
 			t.Fatalf("ssh-keygen: status %d: %s", status, out)

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"upcall.dev/internal/freeport"
 )
 
 func webAndRefused(t testing.TB, o *outside) {
@@ -75,7 +77,7 @@ var nginxRow = row{
 	work:   "two workers, files of 6 bytes and 16 MiB, 100 requests",
 	needs:  []string{"nginx", "curl"},
 	outside: func(t testing.TB, o *outside) {
-		o.server = freePort(t)
+		o.server = freeport.Take(t)
 		write(t, filepath.Join(o.dir, "hello"), "hello\n")
 		write(t, filepath.Join(o.dir, "big"), big())
 	},
@@ -93,7 +95,7 @@ var nginxProxyRow = row{
 	work:   "the same from a server behind it, and POST of 16 MiB",
 	needs:  []string{"nginx", "curl"},
 	outside: func(t testing.TB, o *outside) {
-		o.server = freePort(t)
+		o.server = freeport.Take(t)
 		o.web(t)
 	},
 	do: func(c *cell) string {

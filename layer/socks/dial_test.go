@@ -3,13 +3,13 @@ package socks_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"testing"
 
 	"upcall.dev/catalog"
+	"upcall.dev/internal/freeport"
 	"upcall.dev/layer/names"
 	"upcall.dev/spi"
 	"upcall.dev/ws2"
@@ -87,7 +87,7 @@ func TestRealProxies(t *testing.T) {
 			}
 			c := dial(t, stack, netip.AddrPortFrom(assigned, target.Port()).String())
 			talk(t, c)
-			_, err = stack.Dialer().Dial("tcp", fmt.Sprintf("127.0.0.1:%d", freePort(t)))
+			_, err = stack.Dialer().Dial("tcp", freeport.Refused(t, "127.0.0.1").String())
 			if !errors.Is(err, spi.WSAECONNREFUSED) {
 				t.Errorf("where nobody listens: %v", err)
 			}

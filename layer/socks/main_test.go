@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"upcall.dev/catalog"
+	"upcall.dev/internal/freeport"
 	_ "upcall.dev/layer/shape"
 	_ "upcall.dev/layer/socks"
 	_ "upcall.dev/layer/trace"
@@ -83,17 +84,6 @@ func serveOn(t testing.TB, l net.Listener, handle func(net.Conn)) {
 	})
 }
 
-// freePort returns a port that was free a moment ago.
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // program finds a program, also where only root looks; the test is skipped
 // without it.
 func program(t testing.TB, name, debian string) string {
@@ -139,7 +129,7 @@ func start(t testing.TB, port int, path string, args ...string) string {
 }
 
 func microsocks(t testing.TB, args ...string) string {
-	path, port := program(t, "microsocks", "microsocks"), freePort(t)
+	path, port := program(t, "microsocks", "microsocks"), freeport.Take(t)
 	return start(t, port, path, append([]string{"-i", "127.0.0.1", "-p", strconv.Itoa(port)}, args...)...)
 }
 
@@ -153,7 +143,7 @@ func file(t testing.TB, text string) string {
 }
 
 func dante(t testing.TB) string {
-	path, port := program(t, "danted", "dante-server"), freePort(t)
+	path, port := program(t, "danted", "dante-server"), freeport.Take(t)
 	config := file(t, fmt.Sprintf(`
 logoutput: stderr
 internal: 127.0.0.1 port = %d
@@ -173,7 +163,7 @@ socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }
 }
 
 func tinyproxy(t testing.TB, more string) string {
-	path, port := program(t, "tinyproxy", "tinyproxy"), freePort(t)
+	path, port := program(t, "tinyproxy", "tinyproxy"), freeport.Take(t)
 	config := file(t, fmt.Sprintf("Port %d\nListen 127.0.0.1\nAllow 127.0.0.1\nTimeout 60\nMaxClients 100\n%s\n", port, more))
 	return start(t, port, path, "-d", "-c", config)
 }

@@ -4,6 +4,7 @@ package kernel_test
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"runtime"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upcall.dev/internal/freeport"
 	"upcall.dev/spi"
 	"upcall.dev/ws2"
 )
@@ -292,7 +294,11 @@ func TestBehaviour108_Bind(t *testing.T) {
 // in use cannot.
 func TestBindOverTimeWait(t *testing.T) {
 	each(t, internet, func(t *testing.T, th *ws2.Thread, f family) {
-		l, name := listen(t, th, f)
+		any, _ := spi.AddrPortFrom(f.any(t))
+		name := spi.SockaddrFrom(netip.AddrPortFrom(any.Addr(), uint16(freeport.Take(t))))
+		l := stream(t, th, f)
+		ok(t, th.Bind(l, name))
+		ok(t, th.Listen(l, 1))
 		c := stream(t, th, f)
 		ok(t, th.Connect(c, name))
 		a, err := th.Accept(l, nil, nil)

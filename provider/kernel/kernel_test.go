@@ -153,6 +153,15 @@ func listen(t testing.TB, th *ws2.Thread, f family) (spi.Socket, []byte) {
 	return l, sockName(t, th, l)
 }
 
+// silent returns a bound socket that does not listen, and its address, where
+// nobody else can listen.
+func silent(t testing.TB, th *ws2.Thread, f family) (spi.Socket, []byte) {
+	t.Helper()
+	s := stream(t, th, f)
+	ok(t, th.Bind(s, f.any(t)))
+	return s, sockName(t, th, s)
+}
+
 // pair returns two connected stream sockets, the second accepted.
 func pair(t testing.TB, th *ws2.Thread, f family) (spi.Socket, spi.Socket) {
 	t.Helper()

@@ -203,6 +203,14 @@ var scenarios = []scenario{
 		saw(api.close(c), api.close(l))
 	}},
 	{"refused", streams, func(t testing.TB, api sockets, f family, saw func(...any)) {
+		silent, _ := api.socket(f, spi.SOCK_STREAM)
+		saw(api.bind(silent, f.any(t)))
+		s, _ := api.socket(f, spi.SOCK_STREAM)
+		saw(api.connect(s, api.name(silent)))
+		saw(api.connect(s, api.name(silent))) // the socket may try again
+		saw(api.close(s), api.close(silent))
+	}},
+	{"nobody listens any more", []family{path}, func(t testing.TB, api sockets, f family, saw func(...any)) {
 		l, c, a := connectedPair(t, api, f)
 		name := api.name(l)
 		saw(api.close(l), api.close(c), api.close(a))

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/catalog"
+	"upcall.dev/internal/freeport"
 	"upcall.dev/launch/internal/chains"
 	_ "upcall.dev/standard"
 )
@@ -83,13 +84,7 @@ func TestServerOutlivesAFailure(t *testing.T) {
 
 // One whose program's socket is closed listens no longer.
 func TestServerEndsWithItsSocket(t *testing.T) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := l.Addr().(*net.TCPAddr).AddrPort()
-	l.Close()
-	b, address := serveAt(t, own)
+	b, address := serveAt(t, freeport.Refused(t, "127.0.0.1"))
 	refused(t, address)
 	for deadline := time.Now().Add(10 * time.Second); !b.hasEnded(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
