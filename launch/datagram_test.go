@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"upcall.dev/internal/freeport"
 )
 
 // echoDatagrams is a UDP server that sends back what it gets.
@@ -115,12 +117,7 @@ func TestDatagramsOfPython(t *testing.T) {
 func TestDatagramCorners(t *testing.T) {
 	python := need(t, "python3")
 	for _, host := range []string{"127.0.0.1", "::1"} {
-		c, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
-		if err != nil {
-			t.Skipf("no address %s here: %v", host, err)
-		}
-		_, port := splitAddress(t, c.LocalAddr().String())
-		c.Close()
+		port := fmt.Sprint(freeport.RefusedDatagrams(t, host).Port())
 		eachChain(t, func(t *testing.T, o Options, _ string) {
 			refusals := "refusals"
 			if strings.Contains(t.Name(), "shape") {
@@ -189,12 +186,7 @@ func goDatagrams(t *testing.T) string {
 func TestDatagramLoad(t *testing.T) {
 	iperf := need(t, "iperf3")
 	eachChain(t, func(t *testing.T, o Options, _ string) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, port := splitAddress(t, l.Addr().String())
-		l.Close()
+		port := fmt.Sprint(freeport.Take(t))
 		server := exec.Command(iperf, "-s", "-1", "-p", port, "--forceflush")
 		out, err := server.StdoutPipe()
 		if err != nil {

@@ -2,8 +2,12 @@ package launch
 
 import (
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"upcall.dev/internal/freeport"
 )
 
 // tracedCall fails unless the trace has that many lines with all of these parts.
@@ -63,12 +67,13 @@ func TestServers(t *testing.T) {
 	python := need(t, "python3")
 	for name, args := range map[string][]string{"threads": {"-c", pythonServer}, "habits": {"testdata/servers/servers.py"}} {
 		t.Run(name, func(t *testing.T) {
-			want := direct(t, python, args...)
+			args := func(t *testing.T) []string { return append(slices.Clone(args), strconv.Itoa(freeport.Take(t))) }
+			want := direct(t, python, args(t)...)
 			if want.code != 0 {
 				t.Fatal(want.out)
 			}
 			eachChain(t, func(t *testing.T, o Options, trace string) {
-				like(t, run(t, o, python, args...), want)
+				like(t, run(t, o, python, args(t)...), want)
 				served(t, trace, 3)
 			})
 		})
@@ -94,12 +99,13 @@ func TestServerPrograms(t *testing.T) {
 				need(t, program)
 			}
 			script := "testdata/servers/" + p.script
-			want := direct(t, "sh", script, t.TempDir())
+			args := func(t *testing.T) []string { return []string{script, t.TempDir(), strconv.Itoa(freeport.Take(t))} }
+			want := direct(t, "sh", args(t)...)
 			if want.code != 0 {
 				t.Fatal(want.out)
 			}
 			eachChain(t, func(t *testing.T, o Options, trace string) {
-				like(t, run(t, o, "sh", script, t.TempDir()), want)
+				like(t, run(t, o, "sh", args(t)...), want)
 				served(t, trace, p.accepts)
 			})
 		})

@@ -1,7 +1,6 @@
-dir=$1
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+dir=$1 port=$2
 echo content > $dir/file
 python3 -m http.server --directory $dir --bind 127.0.0.1 $port > $dir/log 2>&1 & server=$!
-for i in $(seq 200); do curl -s -o $dir/out http://127.0.0.1:$port/file && break; sleep 0.05; done
+for i in $(seq 1000); do curl -s -o $dir/out http://127.0.0.1:$port/file && break; sleep 0.05; done
 for i in 1 2 3 4 5; do curl -sS http://127.0.0.1:$port/file; done
 kill $server; wait $server; echo $?

@@ -1,8 +1,8 @@
 # What servers do, and what they are told: each line must be the same with upcall
-# as without.
-import os, resource, signal, socket, threading
+# as without. The argument is a port where nobody else listens.
+import os, resource, signal, socket, sys, threading
 
-l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("127.0.0.1", 0)); l.listen(64)
+l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("127.0.0.1", int(sys.argv[1]))); l.listen(64)
 at = l.getsockname()
 kids = []
 for _ in range(4):
