@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"upcall.dev/internal/pieces"
 	"upcall.dev/spi"
 )
 
@@ -63,22 +64,15 @@ func (c *Conn) WriteTo(w io.Writer) (written int64, err error) {
 			err = c.opError("read", callError("recv", err))
 		default:
 			var k int
-			k, err = w.Write(lent[:n])
+			k, err = w.Write(lent.Bytes()[:n])
 			written += int64(k)
 		}
-		if lent != nil {
-			lentBuffers.Put(lent)
-		}
+		c.in.giveBack(lent, n)
 		if end || err != nil {
 			return written, err
 		}
 	}
 }
-
-// lentBuffers are what WriteTo receives into.
-var lentBuffers = sync.Pool{New: func() any { return new(lentBuffer) }}
-
-type lentBuffer [128 << 10]byte
 
 // CloseRead ends reception: WSPShutdown with SD_RECEIVE. Data that has not
 // been read resets the connection.
@@ -108,7 +102,8 @@ type receiver struct {
 	received uint32
 	flags    uint32
 	err      error
-	lent     *lentBuffer
+	size     pieces.Size // of what is lent
+	lent     *pieces.Piece
 }
 
 // maxChunk is the most that one provider call is given, in bytes.
@@ -120,8 +115,8 @@ func (r *receiver) init(s *socket) {
 }
 
 // lend receives into a buffer that is nobody's, once there is something. The
-// caller gives it back, if there is one.
-func (r *receiver) lend() (*lentBuffer, int, error) {
+// caller gives it back.
+func (r *receiver) lend() (*pieces.Piece, int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.received, r.err, r.lent = 0, nil, nil
@@ -135,15 +130,24 @@ func (r *receiver) lend() (*lentBuffer, int, error) {
 }
 
 func (r *receiver) lendOnce(handle uintptr) bool {
-	r.lent = lentBuffers.Get().(*lentBuffer)
-	r.bufs[0] = spi.NewBuf(r.lent[:])
+	r.lent = r.size.Take()
+	r.bufs[0] = spi.NewBuf(r.lent.Bytes())
 	through := r.once(handle)
 	r.bufs[0] = spi.Buf{}
 	if !through {
-		lentBuffers.Put(r.lent)
+		r.size.Give(r.lent, 0)
 		r.lent = nil
 	}
 	return through
+}
+
+// giveBack takes back what lend has lent, if anything, with n bytes in it.
+func (r *receiver) giveBack(lent *pieces.Piece, n int) {
+	if lent != nil {
+		r.mu.Lock()
+		r.size.Give(lent, n)
+		r.mu.Unlock()
+	}
 }
 
 func (r *receiver) receive(b []byte) (int, error) {

@@ -1,18 +1,20 @@
 package relay
 
 import (
-	"errors"
 	"io"
 	"net"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/internal/pieces"
 )
 
 // The system calls of a copy do not wait, so that the runtime need not know of
 // them: where it does, a copy takes so long that the runtime's monitor hands the
-// processor on, and stays awake to do so again.
+// processor on, and stays awake to do so again. The longest copies take half a
+// millisecond, less than a goroutine that only computes may go on for.
 
 // transfer is recvfrom or sendto without waiting.
 func transfer(call, fd uintptr, b []byte) (int, unix.Errno) {
@@ -33,14 +35,15 @@ func copyDescriptor(to io.Writer, from *net.TCPConn) error {
 	if err != nil {
 		return err
 	}
-	var pooled *[]byte
+	var size pieces.Size
+	var piece *pieces.Piece
 	var n int
 	var errno unix.Errno
 	read := func(fd uintptr) bool {
-		pooled = relayBuffers.Get().(*[]byte)
-		n, errno = transfer(unix.SYS_RECVFROM, fd, *pooled)
-		if errors.Is(errno, unix.EAGAIN) {
-			relayBuffers.Put(pooled)
+		piece = size.Take()
+		n, errno = transfer(unix.SYS_RECVFROM, fd, piece.Bytes())
+		if errno == unix.EAGAIN {
+			size.Give(piece, 0)
 			return false
 		}
 		return true
@@ -50,9 +53,9 @@ func copyDescriptor(to io.Writer, from *net.TCPConn) error {
 			return err
 		}
 		if n > 0 {
-			_, err = to.Write((*pooled)[:n])
+			_, err = to.Write(piece.Bytes()[:n])
 		}
-		relayBuffers.Put(pooled)
+		size.Give(piece, n)
 		switch {
 		case err != nil:
 			return err

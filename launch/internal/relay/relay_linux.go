@@ -5,8 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
+
+	"upcall.dev/internal/pieces"
 )
 
 // Stream is an end of a relay.
@@ -14,11 +15,6 @@ type Stream interface {
 	net.Conn
 	CloseWrite() error
 }
-
-// relayBuffer is the size of one copy, in bytes.
-const relayBuffer = 128 << 10
-
-var relayBuffers = sync.Pool{New: func() any { b := make([]byte, relayBuffer); return &b }}
 
 // ResetOnDeath makes the peer of an end see a reset, and not the end of the stream,
 // should this process be killed while it relays.
@@ -93,12 +89,13 @@ func copyAll(to io.Writer, from Stream) error {
 		_, err := from.WriteTo(to)
 		return err
 	}
-	pooled := relayBuffers.Get().(*[]byte)
-	defer relayBuffers.Put(pooled)
+	var size pieces.Size // held while nothing comes: the smallest
+	piece := size.Take()
+	defer size.Give(piece, 0)
 	for {
-		n, err := from.Read(*pooled)
+		n, err := from.Read(piece.Bytes())
 		if n > 0 {
-			if _, err := to.Write((*pooled)[:n]); err != nil {
+			if _, err := to.Write(piece.Bytes()[:n]); err != nil {
 				return err
 			}
 		}

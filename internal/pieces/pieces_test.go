@@ -1,0 +1,63 @@
+package pieces
+
+import "testing"
+
+func TestSizeFollowsTheStream(t *testing.T) {
+	var s Size
+	read := func(n int) (size int) {
+		p := s.Take()
+		size = len(p.Bytes())
+		s.Give(p, min(n, size))
+		return size
+	}
+	steps := []struct{ n, size int }{
+		{100, 128 << 10},
+		{8 << 20, 128 << 10}, // full: the next is larger
+		{8 << 20, 512 << 10},
+		{8 << 20, 2 << 20},
+		{8 << 20, 2 << 20},
+		{0, 2 << 20},         // nothing there: that tells nothing
+		{1 << 20, 2 << 20},   // a large part of it
+		{100 << 10, 2 << 20}, // little
+		{100 << 10, 512 << 10},
+		{10 << 10, 512 << 10},
+		{10 << 10, 128 << 10},
+	}
+	for i, step := range steps {
+		if size := read(step.n); size != step.size {
+			t.Fatalf("step %d: a piece of %d bytes, want %d", i, size, step.size)
+		}
+	}
+	if n := held.Load(); n != 0 {
+		t.Errorf("%d bytes count as held", n)
+	}
+}
+
+func TestLargePiecesAreBounded(t *testing.T) {
+	large := Size{class: classes - 1}
+	var taken []*Piece
+	for range 2 * mostHeld / sizeOf(classes-1) {
+		taken = append(taken, large.Take())
+	}
+	total := 0
+	for i, p := range taken {
+		n := len(p.Bytes())
+		if total += n; n > smallest && total > mostHeld {
+			t.Fatalf("piece %d has %d bytes, with %d in use", i, n, total-n)
+		}
+	}
+	if last := taken[len(taken)-1]; len(last.Bytes()) != smallest {
+		t.Errorf("the last piece has %d bytes", len(last.Bytes()))
+	}
+	for _, p := range taken {
+		large.Give(p, 0)
+	}
+	if n := held.Load(); n != 0 {
+		t.Errorf("%d bytes count as held after all were given back", n)
+	}
+	if p := large.Take(); int64(len(p.Bytes())) != sizeOf(classes-1) {
+		t.Errorf("then a piece has %d bytes", len(p.Bytes()))
+	} else {
+		large.Give(p, 0)
+	}
+}
