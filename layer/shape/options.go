@@ -29,6 +29,11 @@ type config struct {
 	delay [2]time.Duration
 }
 
+// shapesNothing reports whether bytes pass as if there were no line.
+func (c config) shapesNothing() bool {
+	return c.rate == [2]float64{} && c.delay == [2]time.Duration{}
+}
+
 const (
 	// slowest and fastest bound the rates that can be kept: below, the bytes of
 	// one datagram take hours; above, there is nothing to limit.

@@ -4,7 +4,8 @@
 //
 // Every byte passes through the layer, so it is a non-IFS layer: its sockets
 // are those of package upcall.dev/layer/relay, and this package decides when
-// their bytes go on.
+// their bytes go on. Where it has nothing to decide, they are those of package
+// upcall.dev/nonifs, which hands every call down.
 package shape
 
 import (
@@ -28,10 +29,22 @@ func init() {
 			if err != nil {
 				return nil, fmt.Errorf("shape: %w", err)
 			}
+			if c.shapesNothing() {
+				return passing.Open(m)
+			}
 			return newShaper(m.ProviderID, c).startup, nil
 		},
 	})
 }
+
+// passing is the layer without a limit or a delay: handles of its own, through
+// which the client's calls go down as they are, without a buffer between.
+var passing = layer.Definition{
+	Name:      "shape",
+	Summary:   summary,
+	SeesBytes: func(spi.Options) bool { return true },
+	New:       func(next spi.Provider, _ spi.Options) (spi.Provider, error) { return next, nil },
+}.Driver()
 
 // shaper is one loaded layer.
 type shaper struct {

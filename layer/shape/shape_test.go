@@ -32,9 +32,14 @@ var quick = []spi.Options{
 	{"rate": "50M", "delay-up": "1ms", "delay-down": "3ms"},
 }
 
+// everywhere runs a test with these settings, and with nothing to shape.
 func everywhere(t *testing.T, test func(t *testing.T, dll *ws2.DLL, thread *ws2.Thread)) {
+	with(t, append([]spi.Options{{}}, quick...), test)
+}
+
+func with(t *testing.T, settings []spi.Options, test func(t *testing.T, dll *ws2.DLL, thread *ws2.Thread)) {
 	for _, base := range layertest.Bases {
-		for _, o := range quick {
+		for _, o := range settings {
 			t.Run(base+" "+spi.GoPath("shape", o), func(t *testing.T) {
 				dll, thread := layertest.Start(t, base, shape(o))
 				test(t, dll, thread)
@@ -256,7 +261,7 @@ func TestDatagrams(t *testing.T) {
 }
 
 func TestNonblockingConnectAndEvents(t *testing.T) {
-	everywhere(t, func(t *testing.T, _ *ws2.DLL, thread *ws2.Thread) {
+	with(t, quick, func(t *testing.T, _ *ws2.DLL, thread *ws2.Thread) {
 		l, address := layertest.Listen(t, thread)
 		client := layertest.Socket(t, thread, spi.SOCK_STREAM)
 		ev, err := thread.WSACreateEvent()
@@ -437,7 +442,7 @@ func TestShutdownOfBothDelivers(t *testing.T) {
 // TestControlInformationIsRefused: an option that asks for what the layer does
 // not pass on fails.
 func TestControlInformationIsRefused(t *testing.T) {
-	everywhere(t, func(t *testing.T, _ *ws2.DLL, thread *ws2.Thread) {
+	with(t, quick, func(t *testing.T, _ *ws2.DLL, thread *ws2.Thread) {
 		s := layertest.Socket(t, thread, spi.SOCK_DGRAM)
 		for _, name := range []int32{spi.IP_PKTINFO, spi.IP_RECVTTL, spi.IP_RECVTOS} {
 			if err := thread.SetSockOpt(s, spi.IPPROTO_IP, name, []byte{1, 0, 0, 0}); !errors.Is(err, spi.WSAENOPROTOOPT) {
