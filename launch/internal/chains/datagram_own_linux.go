@@ -14,14 +14,34 @@ import (
 // MSG_DONTROUTE.
 func (c *Chains) SendOwn(fd int, payload []byte, to netip.AddrPort, dontRoute bool) (int, unix.Errno) {
 	n, err := c.thread.SendTo(spi.Socket(fd), payload, flagDontRoute(dontRoute), spi.SockaddrFrom(to))
+	return n, c.sentOwn(err, to)
+}
+
+// SendOwnWith is [Chains.SendOwn] with control messages in Winsock's form.
+// EOPNOTSUPP: the chain does not take them, and has sent nothing.
+func (c *Chains) SendOwnWith(fd int, payload []byte, to netip.AddrPort, dontRoute bool, control []byte) (int, unix.Errno) {
+	name, buffer := spi.SockaddrFrom(to), spi.NewBuf(payload)
+	message := spi.Msg{
+		Name: &name[0], NameLen: int32(len(name)),
+		Buffers: &buffer, BufferCount: 1, Control: spi.NewBuf(control),
+	}
+	var sent uint32
+	err := c.thread.WSASendMsg(spi.Socket(fd), &message, uint32(flagDontRoute(dontRoute)), &sent, nil, nil)
+	if errors.Is(err, spi.WSAEINVAL) || errors.Is(err, spi.WSAEOPNOTSUPP) {
+		return 0, unix.EOPNOTSUPP
+	}
+	return int(sent), c.sentOwn(err, to)
+}
+
+func (c *Chains) sentOwn(err error, to netip.AddrPort) unix.Errno {
 	switch {
 	case err == nil:
-		return n, 0
+		return 0
 	case errors.Is(err, spi.WSAENOTSOCK):
 		c.log(fmt.Sprintf("no IFS provider takes the program's socket: what it sends to %v fails with ENETDOWN; upcall catalog check says what is wrong with the catalog", to))
-		return 0, unix.ENETDOWN
+		return unix.ENETDOWN
 	}
-	return 0, c.datagramErrno(err)
+	return c.datagramErrno(err)
 }
 
 func flagDontRoute(on bool) int32 {

@@ -109,6 +109,7 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 	if earlier != nil && s.connectAgain(n, p, earlier) {
 		return
 	}
+	s.servers.endClosedAt(target.Port())
 	through, err := s.chainsOf(int(n.TID))
 	if err != nil {
 		_ = unix.Close(p.fd)

@@ -1,32 +1,35 @@
 package seccomp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"upcall.dev/spi"
 )
 
 // split checks that a chain can send the datagram, and cuts one that stands for
-// several (UDP_SEGMENT).
-func (c *datagramCall) split(o *outgoing) (parts [][]byte, errno unix.Errno) {
+// several (UDP_SEGMENT). control is what each part has with it.
+func (c *datagramCall) split(o *outgoing) (parts [][]byte, control sendControl, errno unix.Errno) {
 	if unknown := o.flags &^ harmlessSendFlags; unknown != 0 {
 		c.s.reportOnce(c.n, "flags", fmt.Sprintf("sends a datagram with the flags %#x, which no chain carries: that fails with EOPNOTSUPP", unknown))
-		return nil, unix.EOPNOTSUPP
+		return nil, control, unix.EOPNOTSUPP
 	}
-	size, errno := c.readControl(o.control)
+	control, errno = c.readControl(o.control)
 	if errno != 0 {
-		return nil, errno
+		return nil, control, errno
 	}
 	rest := o.payload
-	for size > 0 && len(rest) > size {
+	for control.segment > 0 && len(rest) > control.segment {
 		if len(parts) == maxSegments {
-			return nil, unix.EINVAL
+			return nil, control, unix.EINVAL
 		}
-		parts, rest = append(parts, rest[:size]), rest[size:]
+		parts, rest = append(parts, rest[:control.segment]), rest[control.segment:]
 	}
-	return append(parts, rest), 0
+	return append(parts, rest), control, 0
 }
 
 const (
@@ -34,34 +37,112 @@ const (
 	udpSegment  = 103 // UDP_SEGMENT
 )
 
-// readControl looks through the control messages of a send. Hints for the way
-// through the network are left out; what names a source address that the chain
-// would have to take is refused. segment is the size of UDP_SEGMENT, or zero.
-func (c *datagramCall) readControl(control []byte) (segment int, errno unix.Errno) {
+// sendControl is what a program says of a datagram in control messages.
+type sendControl struct {
+	segment int    // of UDP_SEGMENT, or zero
+	windows []byte // the way through the network, as WSASendMsg takes it
+	source  bool   // a source address is among it
+}
+
+// readControl looks through the control messages of a send.
+func (c *datagramCall) readControl(control []byte) (sc sendControl, errno unix.Errno) {
 	order := binary.NativeEndian
 	for len(control) >= unix.SizeofCmsghdr {
 		length := order.Uint64(control)
 		if length < unix.SizeofCmsghdr || length > uint64(len(control)) {
-			return 0, unix.EINVAL
+			return sc, unix.EINVAL
 		}
 		level, kind := int(int32(order.Uint32(control[8:]))), int(int32(order.Uint32(control[12:])))
 		data := control[unix.SizeofCmsghdr:length]
+		hint, isHint := hints[[2]int{level, kind}]
 		switch {
 		case level == unix.IPPROTO_UDP && kind == udpSegment && len(data) == 2:
-			segment = int(order.Uint16(data))
-		case level == unix.IPPROTO_IP && (kind == unix.IP_TOS || kind == unix.IP_TTL),
-			level == unix.IPPROTO_IPV6 && (kind == unix.IPV6_TCLASS || kind == unix.IPV6_HOPLIMIT):
-			c.s.reportOnce(c.n, "hints", "sends datagrams with a traffic class or a time to live of their own, which chains do not carry: the socket's counts")
-		case level == unix.IPPROTO_IP && kind == unix.IP_PKTINFO && len(data) == unix.SizeofInet4Pktinfo && anySource(data[4:8]),
-			level == unix.IPPROTO_IPV6 && kind == unix.IPV6_PKTINFO && len(data) == unix.SizeofInet6Pktinfo && anySource(data[:16]):
+			sc.segment = int(order.Uint16(data))
+		case isHint:
+			value, ok := hint.value(data)
+			if !ok {
+				return sc, unix.EINVAL
+			}
+			if hint.domain == c.domain {
+				sc.windows = appendControl(sc.windows, hint.level, hint.kind, order.AppendUint32(nil, uint32(value)))
+			} else {
+				c.hintsLost()
+			}
+		case level == unix.IPPROTO_IP && kind == unix.IP_PKTINFO && len(data) == unix.SizeofInet4Pktinfo && c.domain == unix.AF_INET:
+			sc.source = sc.source || !anySource(data[4:8])
+			sc.windows = appendControl(sc.windows, spi.IPPROTO_IP, spi.IP_PKTINFO, append(bytes.Clone(data[4:8]), data[:4]...))
+		case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_PKTINFO && len(data) == unix.SizeofInet6Pktinfo && c.domain == unix.AF_INET6:
+			sc.source = sc.source || !anySource(data[:16])
+			sc.windows = appendControl(sc.windows, spi.IPPROTO_IPV6, spi.IPV6_PKTINFO, data)
+		case level == unix.IPPROTO_IP && kind == unix.IP_PKTINFO && len(data) == unix.SizeofInet4Pktinfo && anySource(data[4:8]):
 		case level == unix.SOL_SOCKET && (kind == unix.SCM_RIGHTS || kind == unix.SCM_CREDENTIALS): // the kernel passes them over as well
 		default:
-			c.s.reportOnce(c.n, "control", fmt.Sprintf("sends a datagram with a control message of level %d, type %d, which the chain does not carry: that fails with EOPNOTSUPP", level, kind))
-			return 0, unix.EOPNOTSUPP
+			return sc, c.controlRefused(level, kind)
 		}
 		control = control[min((length+7)&^7, uint64(len(control))):]
 	}
-	return segment, 0
+	return sc, 0
+}
+
+func (c *datagramCall) controlRefused(level, kind int) unix.Errno {
+	c.s.reportOnce(c.n, "control", fmt.Sprintf("sends a datagram with a control message of level %d, type %d, which the chain does not carry: that fails with EOPNOTSUPP", level, kind))
+	return unix.EOPNOTSUPP
+}
+
+// without is what becomes of a send whose chain carries no control messages: it
+// goes without hints, but not from another address than the program has asked for.
+func (c *datagramCall) without(control sendControl) unix.Errno {
+	if control.source {
+		if c.domain == unix.AF_INET {
+			return c.controlRefused(unix.IPPROTO_IP, unix.IP_PKTINFO)
+		}
+		return c.controlRefused(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO)
+	}
+	if len(control.windows) > 0 {
+		c.hintsLost()
+	}
+	return 0
+}
+
+func (c *datagramCall) hintsLost() {
+	c.s.reportOnce(c.n, "hints", "sends datagrams with a traffic class or a time to live of their own, which the chain does not carry: the socket's counts")
+}
+
+// hint is a number for a datagram's way through the network.
+type hint struct {
+	domain           int // of the sockets that the kernel heeds it for
+	level, kind      int32
+	smallest, octets int // octets is 1 where one byte will do in place of four
+}
+
+var hints = map[[2]int]hint{
+	{unix.IPPROTO_IP, unix.IP_TOS}:          {unix.AF_INET, spi.IPPROTO_IP, spi.IP_TOS, 0, 1},
+	{unix.IPPROTO_IP, unix.IP_TTL}:          {unix.AF_INET, spi.IPPROTO_IP, spi.IP_TTL, 1, 4},
+	{unix.IPPROTO_IPV6, unix.IPV6_TCLASS}:   {unix.AF_INET6, spi.IPPROTO_IPV6, spi.IPV6_TCLASS, -1, 4},
+	{unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT}: {unix.AF_INET6, spi.IPPROTO_IPV6, spi.IPV6_HOPLIMIT, -1, 4},
+}
+
+// value returns what a control message says. ok is false where the kernel refuses
+// it.
+func (h hint) value(data []byte) (value int, ok bool) {
+	switch {
+	case len(data) == 4:
+		value = int(int32(binary.NativeEndian.Uint32(data)))
+	case len(data) == 1 && h.octets == 1:
+		value = int(data[0])
+	default:
+		return 0, false
+	}
+	return value, value >= h.smallest && value <= 255
+}
+
+// appendControl appends a WSACMSGHDR and its data.
+func appendControl(b []byte, level, kind int32, data []byte) []byte {
+	b = binary.NativeEndian.AppendUint64(b, uint64(unix.SizeofCmsghdr+len(data)))
+	b = binary.NativeEndian.AppendUint32(b, uint32(level))
+	b = binary.NativeEndian.AppendUint32(b, uint32(kind))
+	b = append(b, data...)
+	return append(b, make([]byte, -len(b)&7)...)
 }
 
 // anySource reports whether a source address says nothing, or is the loopback

@@ -178,7 +178,7 @@ func sendOn(fd int, o *outgoing, flags int) (int, unix.Errno) {
 
 // sendOwn lets an IFS chain send on the program's own socket.
 func (c *datagramCall) sendOwn(o *outgoing) (int, unix.Errno) {
-	parts, errno := c.split(o)
+	parts, control, errno := c.split(o)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -191,7 +191,7 @@ func (c *datagramCall) sendOwn(o *outgoing) (int, unix.Errno) {
 	c.adopted = true
 	total := 0
 	for _, part := range parts {
-		n, errno := c.through.SendOwn(c.fd, part, o.to, o.flags&unix.MSG_DONTROUTE != 0)
+		n, errno := c.sendPart(part, o, control)
 		if errno != 0 {
 			return total, errno
 		}
@@ -200,11 +200,27 @@ func (c *datagramCall) sendOwn(o *outgoing) (int, unix.Errno) {
 	return total, 0
 }
 
+func (c *datagramCall) sendPart(part []byte, o *outgoing, control sendControl) (int, unix.Errno) {
+	dontRoute := o.flags&unix.MSG_DONTROUTE != 0
+	if len(control.windows) > 0 {
+		if n, errno := c.through.SendOwnWith(c.fd, part, o.to, dontRoute, control.windows); errno != unix.EOPNOTSUPP {
+			return n, errno
+		}
+		if errno := c.without(control); errno != 0 {
+			return 0, errno
+		}
+	}
+	return c.through.SendOwn(c.fd, part, o.to, dontRoute)
+}
+
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // sendJoined sends on the chain's socket that the program's is joined to.
 func (c *datagramCall) sendJoined(o *outgoing) (int, unix.Errno) {
-	parts, errno := c.split(o)
+	parts, control, errno := c.split(o)
+	if errno == 0 {
+		errno = c.without(control)
+	}
 	if errno != 0 {
 		return 0, errno
 	}

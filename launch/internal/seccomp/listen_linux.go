@@ -17,6 +17,7 @@ type streamCall struct {
 	through  *chains.Chains
 	carriage chains.Carriage
 	adopted  bool // the chain knows the dup
+	ended    bool // end has been called
 }
 
 // streamCall looks at the socket of a call: nil when the call has been answered,
@@ -56,8 +57,12 @@ func (s *Server) streamCall(n *notification, other func(*notification)) *streamC
 	return c
 }
 
-// end frees what the call holds.
+// end frees what the call holds, once.
 func (c *streamCall) end() {
+	if c.ended {
+		return
+	}
+	c.ended = true
 	if c.adopted {
 		c.through.ReleaseOwn(c.socket.fd)
 	} else {
@@ -66,7 +71,12 @@ func (c *streamCall) end() {
 	c.through.Release()
 }
 
-func (c *streamCall) fail(errno unix.Errno) { c.s.fail(c.n, errno) }
+// fail answers the call, after what it holds is freed: a program that closes its
+// socket then may want the address again at once.
+func (c *streamCall) fail(errno unix.Errno) {
+	c.end()
+	c.s.fail(c.n, errno)
+}
 
 // bind gives a socket its address through the chain.
 func (s *Server) bind(n *notification) {

@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -110,6 +111,14 @@ func (l *servers) collect() {
 		if b.id <= last && !open[b.id] {
 			b.end()
 		}
+	}
+}
+
+// endClosedAt ends the servers at a port whose sockets are closed, before
+// something connects there.
+func (l *servers) endClosedAt(port uint16) {
+	if l.count.Load() > 0 && slices.ContainsFunc(l.all(), func(b *server) bool { return b.at.Port() == port }) {
+		l.collect()
 	}
 }
 

@@ -83,3 +83,10 @@ k = socket.socket(); k.bind(("127.0.0.1", 0)); mine = k.getsockname(); k.connect
 # REUSEPORT
 r1 = socket.socket(); r1.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); r1.bind(("127.0.0.1", 0)); r1.listen()
 r2 = socket.socket(); r2.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); r2.bind(r1.getsockname()); r2.listen(); print("shared", r1.getsockname() == r2.getsockname())
+# closed: nobody connects to it any more, and the address is free
+for i in range(50):
+    q = socket.socket(); q.bind(("127.0.0.1", 0)); q.listen(); where = q.getsockname(); q.close()
+    try: socket.create_connection(where, 10); print("connected", i)
+    except ConnectionRefusedError: pass
+    q = socket.socket(); q.bind(where); q.listen(); q.close()
+    q = socket.socket(); q.bind(where); q.close()
