@@ -118,6 +118,7 @@ func (a *attempt) connectOwn() {
 		a.s.table.remove(c)
 	}
 	a.chains.ReleaseLent(p.fd, &a.lent)
+	a.s.comeBack(&a.n)
 	a.answer(errno)
 }
 

@@ -25,7 +25,7 @@ func (s *Server) known(n *notification) (c *connection, fd int, ok bool) {
 // getpeername answers the address that the program asked for, where the kernel
 // would name the host's end of the relay or the peer that a layer chose.
 func (s *Server) getpeername(n *notification) {
-	if s.joinedSockets.count.Load() > 0 && s.joinedPeerName(n) {
+	if s.joinedSockets.count.Load() > 0 && (!s.letIn(n) || s.joinedPeerName(n)) {
 		return
 	}
 	if s.table.count.Load() == 0 {
@@ -54,7 +54,9 @@ func (s *Server) getpeername(n *notification) {
 		s.pass(n)
 		return
 	}
-	s.fail(n, storeValue(int(n.TID), n.Args[1], n.Args[2], sockaddrFor(c.domain, c.target), true))
+	if s.letIn(n) {
+		s.fail(n, storeValue(int(n.TID), n.Args[1], n.Args[2], sockaddrFor(c.domain, c.target), true))
+	}
 }
 
 // getsockname answers the address of the chain's socket for one that is joined to
@@ -119,7 +121,9 @@ func (s *Server) socketError(n *notification) {
 		s.pass(n)
 		return
 	}
-	s.fail(n, storeValue(int(n.TID), n.Args[3], n.Args[4], binary.NativeEndian.AppendUint32(nil, uint32(errno)), false))
+	if s.letIn(n) {
+		s.fail(n, storeValue(int(n.TID), n.Args[3], n.Args[4], binary.NativeEndian.AppendUint32(nil, uint32(errno)), false))
+	}
 }
 
 // takeError takes the error that the program is still to be told, if any.

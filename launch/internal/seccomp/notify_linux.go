@@ -17,7 +17,9 @@ type notification struct {
 	_     uint64 // instruction pointer
 	Args  [6]uint64
 
-	opened uint64 // pidfds.opened before it was received; the kernel knows nothing of it
+	// The kernel knows nothing of what follows.
+	opened uint64    // pidfds.opened before it was received
+	by     *receiver // who handles it
 }
 
 // answer is struct seccomp_notif_resp. Error is a negated errno.
@@ -51,7 +53,7 @@ func wakeOnSameProcessor(listener int) {
 const restartSystemCall unix.Errno = 512
 
 func receive(listener int, n *notification) error {
-	*n = notification{}
+	*n = notification{by: n.by}
 	return ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(n))
 }
 

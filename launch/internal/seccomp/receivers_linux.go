@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,10 +19,12 @@ import (
 //
 // One of them, the first, waits for the listener itself: the kernel then runs it on
 // the processor that the program leaves, at once, which it does not for an epoll
-// set. The others wait in one. While there is no first, because it handles a call,
-// the listener is in that set with EPOLLONESHOT: one receiver is woken for a
-// notification. Who has done with its call becomes the first, and takes the listener
-// out of the set.
+// set. The others wait in one. The first stays the first while it handles a call,
+// unless the call may wait: then it lets the next in, with the listener in that set
+// and EPOLLONESHOT, so that one receiver is woken for a notification and becomes
+// the first. Who has done with its call becomes the first where there is none, and
+// takes the listener out of the set; best before it answers, for the program runs at
+// once and its next call would wake another.
 //
 // Who is woken takes the notification under turn, and only if it is its to take
 // still, for SECCOMP_IOCTL_NOTIF_RECV would wait if another came first.
@@ -29,7 +32,7 @@ type receivers struct {
 	epoll int
 
 	turn  sync.Mutex // guards first; system calls that do not wait are made under it
-	first bool       // somebody is the first; if not the set has the listener
+	first bool       // somebody is the first; if not the set watches the listener, or somebody has just been woken
 
 	mu      sync.Mutex // guards what follows; a leaf lock
 	waiting int        // those that wait, or are about to
@@ -66,35 +69,84 @@ func (r *receivers) open(listener, wake int) error {
 
 const listenerEvents = unix.EPOLLIN | unix.EPOLLONESHOT
 
+// receiver is the state of one of them, which is its goroutine's own.
+type receiver struct {
+	first     bool // it is the first
+	waits     bool // it is counted in receivers.waiting
+	handles   bool // it is counted in Server.connections
+	scheduled time.Time
+}
+
+// goOn is how long a receiver goes on without being scheduled anew. From a goroutine
+// that has been on its processor for 10 ms Go's runtime takes that away whenever it
+// sees it in a system call, and as long as it finds such it looks again after 20 µs:
+// each look is a timer and a thread that wakes up, which where a processor is
+// virtual take longer than the call of a program.
+const goOn = 4 * time.Millisecond
+
 // receive takes notifications and handles them, until there are no more or there
 // are enough other receivers.
 func (s *Server) receive() {
 	defer s.work.Done()
-	var n notification
+	self := &receiver{waits: true, scheduled: time.Now()}
+	n := notification{by: self}
 	for s.next(&n) {
-		if !s.receivers.leave(s) {
-			return // unanswered: serving has been stopped
-		}
 		s.handle(&n)
-		s.connections.Done()
-		if !s.receivers.join() {
+		if self.handles {
+			self.handles = false
+			s.connections.Done()
+		}
+		if !s.receivers.join(self) {
 			return
+		}
+		if now := time.Now(); now.Sub(self.scheduled) > goOn {
+			runtime.Gosched()
+			self.scheduled = now
 		}
 	}
 	s.receivers.stop(s)
 }
 
-// leave begins to handle a call. It leaves somebody waiting, and reports false
-// when serving has been stopped.
-func (r *receivers) leave(s *Server) bool {
+// letIn lets another receiver wait in the place of the one that handles n, which
+// from then on may wait itself. It reports false when serving has been stopped: the
+// call is not to be answered then.
+func (s *Server) letIn(n *notification) bool {
+	r, self := &s.receivers, n.by
+	if !r.leave(s, self) {
+		return false
+	}
+	if err := r.resign(s.listener, self); err != nil {
+		s.stopFor(err)
+		return false
+	}
+	return true
+}
+
+// comeBack makes the receiver that handles n wait again, as far as it can before it
+// has done with it: there is only the answer left to give.
+func (s *Server) comeBack(n *notification) {
+	if self := n.by; s.receivers.join(self) {
+		_ = s.receivers.becomeFirst(s.listener, self) // else next says what is wrong
+	}
+}
+
+// leave begins to handle a call that may wait. It leaves somebody waiting, and
+// reports false when serving has been stopped.
+func (r *receivers) leave(s *Server, self *receiver) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
 		return false
 	}
-	s.connections.Add(1)
-	if r.waiting--; r.waiting == 0 {
-		r.startLocked(s)
+	if !self.handles {
+		self.handles = true
+		s.connections.Add(1)
+	}
+	if self.waits {
+		self.waits = false
+		if r.waiting--; r.waiting == 0 {
+			r.startLocked(s)
+		}
 	}
 	return true
 }
@@ -106,13 +158,17 @@ func (r *receivers) startLocked(s *Server) {
 }
 
 // join makes the caller one of those that wait, unless there are enough.
-func (r *receivers) join() bool {
+func (r *receivers) join(self *receiver) bool {
+	if self.waits {
+		return true
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped || r.waiting >= mostWaiting {
 		return false
 	}
 	r.waiting++
+	self.waits = true
 	return true
 }
 
@@ -139,11 +195,11 @@ func (r *receivers) stop(s *Server) {
 func (s *Server) next(n *notification) bool {
 	for {
 		opened := s.pidfds.opened.Load()
-		first, err := s.receivers.becomeFirst(s.listener)
+		err := s.receivers.becomeFirst(s.listener, n.by)
 		var mine bool
 		switch {
 		case err != nil:
-		case first:
+		case n.by.first:
 			mine, err = s.receivers.pollListener(s.listener, s.wake)
 		default:
 			mine, err = s.receivers.waitForTurn()
@@ -151,32 +207,53 @@ func (s *Server) next(n *notification) bool {
 		if err == nil && !mine {
 			return false
 		}
-		if err == nil {
-			var got bool
-			if got, err = s.receivers.take(s.listener, first, n); got {
-				n.opened = opened
-				return true
-			}
+		if err == nil && s.receivers.take(s.listener, n) {
+			n.opened = opened
+			return true
 		}
 		if err != nil {
-			s.Log(fmt.Sprintf("waiting for system calls failed: %v", err))
+			s.stopFor(err)
 			return false
 		}
 	}
 }
 
-// becomeFirst reports whether the caller is the first now.
-func (r *receivers) becomeFirst(listener int) (bool, error) {
+// stopFor ends receiving after what should not happen.
+func (s *Server) stopFor(err error) {
+	s.Log(fmt.Sprintf("waiting for system calls failed: %v", err))
+	s.receivers.stop(s)
+}
+
+// becomeFirst makes the caller the first, unless there is another.
+func (r *receivers) becomeFirst(listener int, self *receiver) error {
+	if self.first {
+		return nil
+	}
 	r.turn.Lock()
 	defer r.turn.Unlock()
 	if r.first {
-		return false, nil
+		return nil
 	}
 	if errno := r.admit(listener, 0); errno != 0 {
-		return false, errno
+		return errno
 	}
-	r.first = true
-	return true, nil
+	r.first, self.first = true, true
+	return nil
+}
+
+// resign makes the caller not the first: one of the others is woken for the next
+// notification.
+func (r *receivers) resign(listener int, self *receiver) error {
+	if !self.first {
+		return nil
+	}
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	r.first, self.first = false, false
+	if errno := r.admit(listener, listenerEvents); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // admit makes one of those in the set wake for the events of the listener.
@@ -217,21 +294,19 @@ func (r *receivers) waitForTurn() (bool, error) {
 	}
 }
 
-// take takes a notification that the caller was woken for, and lets the others
-// wait for the next.
-func (r *receivers) take(listener int, first bool, n *notification) (bool, error) {
+// take takes a notification that the caller was woken for, if it is its to take.
+// Who is not the first becomes it: that it was woken has ended the others' watch of
+// the listener.
+func (r *receivers) take(listener int, n *notification) bool {
 	r.turn.Lock()
 	defer r.turn.Unlock()
-	if !first && (r.first || !isReadable(listener)) {
-		return false, nil // another has become the first meanwhile, and is woken for it, or has taken it
+	if !n.by.first {
+		if r.first || !isReadable(listener) {
+			return false // another has become the first meanwhile, and is woken for it, or has taken it
+		}
+		r.first, n.by.first = true, true
 	}
-	err := receive(listener, n)
-	r.first = false
-	if errno := r.admit(listener, listenerEvents); errno != 0 {
-		return false, errno
-	}
-	// ENOENT: the thread was killed, or interrupted, meanwhile.
-	return err == nil, nil
+	return receive(listener, n) == nil // ENOENT: the thread was killed, or interrupted, meanwhile
 }
 
 func isReadable(fd int) bool {

@@ -125,10 +125,12 @@ func (s *Server) Shutdown(patience time.Duration) bool {
 	return true
 }
 
-// handle answers a call.
+// handle answers a call. What may wait lets in another receiver first.
 func (s *Server) handle(n *notification) {
 	if handle := s.carried(n); handle != nil {
-		handle(n)
+		if s.letIn(n) {
+			handle(n)
+		}
 		return
 	}
 	s.handleQuick(n)
@@ -161,6 +163,9 @@ func (s *Server) carried(n *notification) func(*notification) {
 func (s *Server) handleQuick(n *notification) {
 	switch {
 	case n.Arch != nativeArch || uint32(n.Call)&x32Bit != 0:
+		if !s.letIn(n) {
+			return
+		}
 		s.reported.once("foreign", func() {
 			s.Log(fmt.Sprintf("%s makes 32-bit or x32 system calls, which cannot be carried: they answer ENOSYS; use a 64-bit build, or --isolate", processName(int(n.TID))))
 		})
@@ -170,11 +175,15 @@ func (s *Server) handleQuick(n *notification) {
 	case n.Call == unix.SYS_GETSOCKOPT:
 		s.socketError(n)
 	case n.Call == unix.SYS_LISTEN:
-		s.reportListener(n)
-		s.pass(n)
+		if s.letIn(n) {
+			s.reportListener(n)
+			s.pass(n)
+		}
 	case n.Call == unix.SYS_SOCKET:
-		s.reportSocket(n)
-		s.pass(n)
+		if s.letIn(n) {
+			s.reportSocket(n)
+			s.pass(n)
+		}
 	default:
 		s.pass(n)
 	}
