@@ -147,8 +147,15 @@ func (c *Catalog) unused(name string) string {
 // on a stream after the base has connected it ([spi.Driver].Handshakes), so
 // that the readiness of a descriptor does not tell that a connect is over.
 // Layers that are not Go drivers of this program count as ones that do not.
-func (c *Catalog) Handshakes(e *Entry) bool {
-	return c.anyLayer(e, func(d *spi.Driver) func(spi.Options) bool { return d.Handshakes })
+func (c *Catalog) Handshakes(e *Entry) bool { return c.Handshaking(e)() }
+
+// Handshaking returns [Catalog.Handshakes] of an entry for who asks often: the
+// layers are looked up once, and asked each time.
+func (c *Catalog) Handshaking(e *Entry) func() bool {
+	layers := c.layersOf(e)
+	return func() bool {
+		return layers.any(func(d *spi.Driver) func(spi.Options) bool { return d.Handshakes })
+	}
 }
 
 // AnswersNames reports whether a layer in the chain of an entry answers DNS
@@ -200,18 +207,35 @@ func (c *Catalog) JudgesUnix(e *Entry) bool {
 }
 
 func (c *Catalog) anyLayer(e *Entry, property func(*spi.Driver) func(spi.Options) bool) bool {
-	return slices.ContainsFunc(e.ProtocolChain.Entries(), func(id uint32) bool {
-		member, ok := c.Lookup(id)
-		if !ok || !member.Layer() {
-			return false
+	return c.layersOf(e).any(property)
+}
+
+// drivenLayers are the layers of a chain that drivers of this program carry out.
+type drivenLayers []drivenLayer
+
+type drivenLayer struct {
+	driver  spi.Driver
+	options spi.Options
+}
+
+func (c *Catalog) layersOf(e *Entry) (layers drivenLayers) {
+	for _, id := range e.ProtocolChain.Entries() {
+		if member, ok := c.Lookup(id); ok && member.Layer() {
+			if d, options, known := member.driver(); known {
+				layers = append(layers, drivenLayer{d, options})
+			}
 		}
-		d, options, known := member.driver()
-		if !known {
-			return false
+	}
+	return layers
+}
+
+func (l drivenLayers) any(property func(*spi.Driver) func(spi.Options) bool) bool {
+	for i := range l {
+		if has := property(&l[i].driver); has != nil && has(l[i].options) {
+			return true
 		}
-		has := property(&d)
-		return has != nil && has(options)
-	})
+	}
+	return false
 }
 
 // TellsProgramsApart reports whether the chain of a socket depends on which

@@ -26,6 +26,7 @@ type Chains struct {
 	log     func(string)
 	catalog *catalog.Catalog
 	entries [kinds]*catalog.Entry // nil: the catalog has none
+	talks   [kinds]func() bool    // whether a layer goes on talking on streams; nil with the entry
 	without bool                  // they stand for chains that do not start
 
 	mu      sync.Mutex    // guards what follows; a leaf lock
@@ -100,7 +101,7 @@ func newChains(stack *wsnet.Stack, installed *catalog.Catalog, program string, l
 			continue
 		}
 		if c.entries[kind] == nil && installed.Usable(e, categories) {
-			c.entries[kind] = e
+			c.entries[kind], c.talks[kind] = e, installed.Handshaking(e)
 		}
 	}
 	if c.entries[tcp4] == nil && c.entries[tcp6] == nil {
@@ -159,8 +160,8 @@ func (c *Chains) ConnectsOwn(domain, sockType int) bool {
 // connects, is not ready when the kernel says that it is connected, because a
 // layer goes on talking on it.
 func (c *Chains) Handshakes(domain int) bool {
-	e := c.entry(domain, unix.SOCK_STREAM)
-	return e != nil && c.catalog.Handshakes(e)
+	kind := kindOf(domain, unix.SOCK_STREAM)
+	return kind >= 0 && c.talks[kind] != nil && c.talks[kind]()
 }
 
 // AnswersNames reports whether the chain for datagrams of either family answers

@@ -124,8 +124,8 @@ func (a *attempt) connectOwn() {
 
 // redirected reports whether a layer has chosen another peer.
 func (a *attempt) redirected() bool {
-	if at, ok := a.lent.Connected(); ok && at == a.c.target {
-		return false
+	if at, ok := a.lent.Connected(); ok {
+		return at != a.c.target
 	}
 	peer, errno := socketName(unix.SYS_GETPEERNAME, a.socket.fd, a.socket.domain)
 	return errno == 0 && peer != a.c.target
