@@ -27,7 +27,8 @@ var sockets slot.Direct[Socket]
 
 // Lend files what is known of a descriptor until Return. The socket is lent for a
 // connect: what the borrower does first with it is that. Closing it must not wait:
-// its owner has another descriptor.
+// its owner has another descriptor. Closing it while the borrower receives shuts the
+// connection down: the owner has not been told of it.
 func Lend(fd int, s *Socket) { sockets.Store(uintptr(fd), s) }
 
 // Return ends Lend, before the descriptor is closed.

@@ -262,15 +262,24 @@ func blocked(t testing.TB, inPoll func() bool) {
 	}
 }
 
-// threadsPolling counts this process's threads that are in poll(2).
+// threadsPolling counts this process's threads that are in poll(2), threadsReceiving
+// those in recvfrom(2).
 func threadsPolling() int {
-	tasks, _ := os.ReadDir("/proc/self/task")
 	const poll = 7 // of amd64; arm64 has ppoll only
+	return threadsIn(func(number int) bool { return number == unix.SYS_PPOLL || runtime.GOARCH == "amd64" && number == poll })
+}
+
+func threadsReceiving() int {
+	return threadsIn(func(number int) bool { return number == unix.SYS_RECVFROM })
+}
+
+func threadsIn(call func(number int) bool) int {
+	tasks, _ := os.ReadDir("/proc/self/task")
 	count := 0
 	for _, task := range tasks {
 		if text, err := os.ReadFile("/proc/self/task/" + task.Name() + "/syscall"); err == nil {
 			var number int
-			if _, err := fmt.Sscan(string(text), &number); err == nil && (number == unix.SYS_PPOLL || runtime.GOARCH == "amd64" && number == poll) {
+			if _, err := fmt.Sscan(string(text), &number); err == nil && call(number) {
 				count++
 			}
 		}
@@ -281,9 +290,15 @@ func threadsPolling() int {
 // waiting starts f, waits until it blocks, and returns where its result comes.
 func waiting[T any](t testing.TB, f func() T) <-chan T {
 	t.Helper()
-	before := threadsPolling()
+	return waitingIn(t, threadsPolling, f)
+}
+
+// waitingIn is waiting for a system call, whose threads count counts.
+func waitingIn[T any](t testing.TB, count func() int, f func() T) <-chan T {
+	t.Helper()
+	before := count()
 	result := make(chan T, 1)
 	go func() { result <- f() }()
-	blocked(t, func() bool { return threadsPolling() > before })
+	blocked(t, func() bool { return count() > before })
 	return result
 }

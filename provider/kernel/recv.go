@@ -3,6 +3,8 @@
 package kernel
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/spi"
@@ -82,7 +84,12 @@ func (d *descriptor) receive(r *receiving, received, flags *uint32) spi.Errno {
 func (d *descriptor) receiveWaiting(r *receiving, n int) (int, uint32, spi.Errno) {
 	var wait call
 	defer wait.end()
-	if e := wait.begin(d.p, d.p.entries[d.kind].CatalogEntryID, d.receiveTimeout(), d); e != 0 {
+	within := d.waitsWithin(r)
+	timeout := time.Duration(-1)
+	if !within {
+		timeout = d.receiveTimeout()
+	}
+	if e := wait.begin(d.p, d.p.entries[d.kind].CatalogEntryID, timeout, d); e != 0 {
 		return n, 0, e
 	}
 	events := int16(unix.POLLIN)
@@ -91,8 +98,13 @@ func (d *descriptor) receiveWaiting(r *receiving, n int) (int, uint32, spi.Errno
 	}
 	total := spi.BufsLen(r.in)
 	for {
-		more, out, e := 0, uint32(0), wait.on(d.fd, events)
-		if e == 0 {
+		var more int
+		var out uint32
+		var e spi.Errno
+		if within {
+			more, e = d.receiveWithin(&wait, r, n)
+			within = e != spi.WSAEWOULDBLOCK
+		} else if e = wait.on(d.fd, events); e == 0 {
 			more, out, e = d.receiveOnce(r, n)
 		}
 		if e == spi.WSAEWOULDBLOCK {

@@ -365,9 +365,10 @@ func (s *socket) setConnected() {
 }
 
 // blocking reports the mode of a call that would have to wait. The kernel has
-// the last word on a socket that others may have changed.
+// the last word on a socket that others may have changed, but not on one that is
+// lent: it is the owner's call that waits, which has begun.
 func (d *descriptor) blocking() bool {
-	if d.has(fQueueShared) {
+	if d.has(fQueueShared) || d.lent != nil {
 		return !d.has(fNonblocking)
 	}
 	if d.has(fNonblocking) && !d.has(fOutside) {

@@ -97,6 +97,26 @@ func receiveNow(fd int, bufs []spi.Buf, skip, flags int, from *sockaddr) (int, u
 	return m.transfer(unix.SYS_RECVMSG, fd, bufs, skip, flags)
 }
 
+// receiveBlocking is receiveNow on a stream that waits on a blocking socket. A signal
+// does not end it.
+func receiveBlocking(fd int, bufs []spi.Buf, skip, flags int) (int, unix.Errno) {
+	defer acquired()
+	for len(bufs) > 1 && skip >= int(bufs[0].Len) {
+		skip -= int(bufs[0].Len)
+		bufs = bufs[1:]
+	}
+	base := unsafe.Add(unsafe.Pointer(bufs[0].Buf), skip)
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(base), uintptr(bufs[0].Len)-uintptr(skip), uintptr(flags), 0, 0)
+		if errno == 0 {
+			return int(n), 0
+		}
+		if errno != unix.EINTR {
+			return 0, errno
+		}
+	}
+}
+
 // unknown is what receiveInq returns when the kernel does not say what is left.
 const unknown = -1
 

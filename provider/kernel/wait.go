@@ -24,6 +24,7 @@ type waiter struct {
 	on     []waiterLink
 	one    [1]waiterLink // on, for a call on one socket
 	thread int           // set while a blocking hook is in use, else zero
+	within int           // the socket whose recv(2) it waits in, or -1
 	reason spi.Errno     // why it was woken; zero when it was not
 }
 
@@ -64,7 +65,7 @@ func (w *waiting) begin(on ...*descriptor) (*waiter, spi.Errno) {
 		if err != nil {
 			return nil, spi.FromErrno(errnoOf(err))
 		}
-		c = &waiter{wake: fd}
+		c = &waiter{wake: fd, within: -1}
 	}
 	c.on = c.one[:]
 	if len(on) != 1 {
@@ -119,6 +120,9 @@ func (c *waiter) wakeLocked(reason spi.Errno) {
 	}
 	c.reason = reason
 	_, _ = unix.Write(c.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	if c.within >= 0 {
+		_ = unix.Shutdown(c.within, unix.SHUT_RDWR)
+	}
 }
 
 // woken returns why the call was woken, zero when it was not.
