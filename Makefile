@@ -20,6 +20,8 @@ TESTFLAGS  ?=
 PREFIX     ?= /usr/local
 DESTDIR    ?=
 VERSION    ?= 0.1.0
+# Where build leaves the command.
+BIN        ?= bin
 # The directory of a library that was built before; make install builds one else.
 LIBRARY    ?=
 # The same of upcall-host; none leaves it out.
@@ -30,7 +32,7 @@ HOST       ?=
 all: build
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/upcall ./cmd/upcall
+	CGO_ENABLED=0 $(GO) build -trimpath -o "$(BIN)/upcall" ./cmd/upcall
 
 library:
 	@scripts/build-library bin
@@ -46,7 +48,7 @@ install: host
 endif
 install: build
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/pkgconfig"
-	install -m 755 bin/upcall "$(DESTDIR)$(PREFIX)/bin/upcall"
+	install -m 755 "$(BIN)/upcall" "$(DESTDIR)$(PREFIX)/bin/upcall"
 	install -m 644 "$(or $(LIBRARY),bin)/libws2_32.so.0" "$(DESTDIR)$(PREFIX)/lib/libws2_32.so.0"
 	ln -sf libws2_32.so.0 "$(DESTDIR)$(PREFIX)/lib/libws2_32.so"
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' capi/libws2_32/upcall.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/upcall.pc"

@@ -188,7 +188,7 @@ func (c *client) elsewhere(f func(c *client)) (join func()) {
 }
 
 // patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 const patienceMS = uint32(patience / time.Millisecond)
 

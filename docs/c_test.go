@@ -32,7 +32,7 @@ func (b bench) prepareC(t *testing.T, blocks []fence, commands string) {
 			t.Skip(tool + " is not installed")
 		}
 	}
-	install := exec.Command("make", "-C", root, "install", "PREFIX="+filepath.Join(b.home, ".local"), "LIBRARY="+ctest.Library(t), "HOST="+filepath.Dir(ctest.Host(t)))
+	install := exec.Command("make", "-C", root, "install", "BIN="+t.TempDir(), "PREFIX="+filepath.Join(b.home, ".local"), "LIBRARY="+ctest.Library(t), "HOST="+filepath.Dir(ctest.Host(t)))
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -20,7 +20,7 @@ func TestInstall(t *testing.T) {
 		}
 	}
 	prefix := filepath.Join(t.TempDir(), "opt")
-	command(t, "make", "-C", "../..", "install", "PREFIX="+prefix, "HOST=none", "LIBRARY="+ctest.Library(t))
+	command(t, "make", "-C", "../..", "install", "BIN="+t.TempDir(), "PREFIX="+prefix, "HOST=none", "LIBRARY="+ctest.Library(t))
 	t.Setenv("PKG_CONFIG_PATH", filepath.Join(prefix, "lib", "pkgconfig"))
 	flags := strings.Fields(command(t, "pkg-config", "--cflags", "--libs", "upcall"))
 	t.Setenv("LD_LIBRARY_PATH", filepath.Join(prefix, "lib"))
@@ -50,7 +50,7 @@ func TestInstallUnderDESTDIR(t *testing.T) {
 		t.Skip("no make here: install it")
 	}
 	dir := t.TempDir()
-	command(t, "make", "-C", "../..", "install", "DESTDIR="+dir, "PREFIX=/usr", "HOST=none", "LIBRARY="+ctest.Library(t))
+	command(t, "make", "-C", "../..", "install", "BIN="+t.TempDir(), "DESTDIR="+dir, "PREFIX=/usr", "HOST=none", "LIBRARY="+ctest.Library(t))
 	config, err := os.ReadFile(filepath.Join(dir, "usr/lib/pkgconfig/upcall.pc"))
 	if err != nil || !strings.HasPrefix(string(config), "prefix=/usr\n") {
 		t.Errorf("upcall.pc says %q, %v", config, err)

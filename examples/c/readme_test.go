@@ -44,7 +44,7 @@ func TestReadme(t *testing.T) {
 	}
 
 	prefix, work := t.TempDir(), t.TempDir()
-	install := exec.Command("make", "-C", "../..", "install", "PREFIX="+prefix,
+	install := exec.Command("make", "-C", "../..", "install", "BIN="+t.TempDir(), "PREFIX="+prefix,
 		"LIBRARY="+ctest.Library(t), "HOST="+filepath.Dir(ctest.Host(t)))
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -233,7 +233,7 @@ func setLinger(t testing.TB, th *ws2.Thread, s spi.Socket, l spi.Linger) {
 }
 
 // wait is how long a test waits for what must come.
-const wait = 10 * time.Second
+const wait = time.Minute
 
 // ready waits until s is in the given set of a select: r, w or e.
 func ready(t testing.TB, th *ws2.Thread, s spi.Socket, set byte) {

@@ -47,7 +47,7 @@ int main(int count, char **arguments)
 }
 
 /* How long a test waits for what must come, in milliseconds. */
-enum { PATIENCE = 10000 };
+enum { PATIENCE = 30000 };
 
 /* Whether the sockets of the chain are the provider's own, not descriptors. */
 static inline int non_ifs(void)
