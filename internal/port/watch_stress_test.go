@@ -107,7 +107,7 @@ func storm(t *testing.T, concurrency int) {
 	p := New(concurrency, func(Packet) { strayed.Add(1) })
 	var got, laned atomic.Int64
 	total := int64(posters*each + pipes*each)
-	finished := make(chan struct{})
+	finished := make(chan struct{}, 1)
 	count := func(counter *atomic.Int64, n int64) {
 		counter.Add(n)
 		if got.Load()+laned.Load() == total && n > 0 {
