@@ -239,7 +239,7 @@ func TestCommands(t *testing.T) {
 	for _, pkg := range programs {
 		packages[pkg] = true
 	}
-	build := exec.Command("go", "build", "-o", bin)
+	build := exec.Command("go", "build", "-trimpath", "-o", bin)
 	for pkg := range packages {
 		build.Args = append(build.Args, pkg)
 	}

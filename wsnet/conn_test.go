@@ -252,9 +252,9 @@ func TestDeadlineErrors(t *testing.T) {
 // A write that does not fit waits; the deadline ends it and it tells what was
 // sent. Every byte that it counts arrives.
 func TestWriteDeadlineCountsBytes(t *testing.T) {
+	data := bytes.Repeat([]byte("0123456789abcdef"), 2<<20)
 	each(t, []string{"tcp4", "unix"}, func(t *testing.T, c combo, s *wsnet.Stack) {
 		client, server := c.pipe(t, s)
-		data := bytes.Repeat([]byte("0123456789abcdef"), 2<<20)
 		var n int
 		written := make(chan error, 1)
 		go func() {

@@ -63,6 +63,7 @@ func each(t *testing.T, subject, number string, options ...option) {
 	program := program(t, subject)
 	for _, c := range ctest.Chains() {
 		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
 			if reason := p.reasons[c.Name]; reason != "" {
 				t.Skip(reason)
 			}

@@ -21,6 +21,7 @@ var prepared sync.Once
 // those of testdata/fake, which it installs itself in an empty catalog.
 func provided(t *testing.T, subject, number string) {
 	t.Helper()
+	t.Parallel()
 	prepared.Do(func() {
 		const next = "../../examples/c/next/"
 		object := ctest.CompileObject(t, []string{"-I" + next}, "testdata/fake/fake.c", next+"next.c")

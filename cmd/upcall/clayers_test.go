@@ -57,7 +57,7 @@ const exchangePatience = 2 * time.Minute
 
 func TestRunOverLayersInC(t *testing.T) {
 	static := filepath.Join(t.TempDir(), "upcall")
-	build := exec.Command("go", "build", "-o", static, ".")
+	build := exec.Command("go", "build", "-trimpath", "-o", static, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -9,7 +9,7 @@ import (
 
 func TestOneStaticBinaryWithoutCgo(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "upcall")
-	build := exec.Command("go", "build", "-o", binary, ".")
+	build := exec.Command("go", "build", "-trimpath", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

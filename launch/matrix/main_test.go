@@ -79,7 +79,7 @@ func programs() (variables []string) {
 func goProgram(t testing.TB, name, dir string) string {
 	t.Helper()
 	return compile(t, name, func(into string) *exec.Cmd {
-		cmd := exec.Command("go", "build", "-o", into, dir)
+		cmd := exec.Command("go", "build", "-trimpath", "-o", into, dir)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		return cmd
 	})
