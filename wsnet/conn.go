@@ -104,6 +104,7 @@ type receiver struct {
 	err      error
 	size     pieces.Size // of what is lent
 	lent     *pieces.Piece
+	emptied  bool // what was lent last had room for more
 }
 
 // maxChunk is the most that one provider call is given, in bytes.
@@ -120,9 +121,14 @@ func (r *receiver) lend() (*pieces.Piece, int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.received, r.err, r.lent = 0, nil, nil
-	err := r.socket.waiter.read(r.tryLend)
+	read := r.socket.waiter.read
+	if r.emptied {
+		read = r.socket.waiter.readNext
+	}
+	err := read(r.tryLend)
 	lent := r.lent
 	r.lent = nil
+	r.emptied = lent != nil && err == nil && r.err == nil && r.received > 0 && int(r.received) < len(lent.Bytes())
 	if err == nil {
 		err = r.err
 	}
@@ -154,7 +160,7 @@ func (r *receiver) receive(b []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.bufs[0] = spi.NewBuf(b[:min(len(b), maxChunk)])
-	r.received, r.err = 0, nil
+	r.received, r.err, r.emptied = 0, nil, false
 	err := r.socket.waiter.read(r.try)
 	r.bufs[0] = spi.Buf{}
 	if err == nil {

@@ -16,6 +16,9 @@ type waiter interface {
 	// deadline has passed (os.ErrDeadlineExceeded) or evict was called
 	// (net.ErrClosed).
 	read(try attempt) error
+	// readNext is read after a receive that has taken all there was: it waits
+	// first where the provider tells of what comes later.
+	readNext(try attempt) error
 	// write is read for the other direction.
 	write(try attempt) error
 	// setReadDeadline also ends a read that is waiting. Zero is no deadline.

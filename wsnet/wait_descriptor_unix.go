@@ -61,6 +61,9 @@ func newDescriptorWaiter(s *socket) (*descriptorWaiter, error) {
 // handle is open in every attempt.
 func (w *descriptorWaiter) read(try attempt) error { return w.outcome(w.raw.Read(try)) }
 
+// readNext is read: the poller may have told of the next data already.
+func (w *descriptorWaiter) readNext(try attempt) error { return w.read(try) }
+
 // write leaves the poller out at first, unless a deadline may have passed: most
 // writes succeed at once.
 func (w *descriptorWaiter) write(try attempt) error {

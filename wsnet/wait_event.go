@@ -40,10 +40,14 @@ func newEventWaiter(s *socket) (*eventWaiter, error) {
 	return w, nil
 }
 
-func (w *eventWaiter) read(try attempt) error  { return w.run(&w.in, try) }
-func (w *eventWaiter) write(try attempt) error { return w.run(&w.out, try) }
+func (w *eventWaiter) read(try attempt) error  { return w.run(&w.in, try, false) }
+func (w *eventWaiter) write(try attempt) error { return w.run(&w.out, try, false) }
 
-func (w *eventWaiter) run(d *direction, try attempt) error {
+// readNext relies on FD_READ, which every receiving call enables, and which is
+// raised at once if there is still something to receive.
+func (w *eventWaiter) readNext(try attempt) error { return w.run(&w.in, try, true) }
+
+func (w *eventWaiter) run(d *direction, try attempt, later bool) error {
 	if err := w.socket.enter(); err != nil {
 		return err
 	}
@@ -54,10 +58,11 @@ func (w *eventWaiter) run(d *direction, try attempt) error {
 			return net.ErrClosed
 		case d.expired():
 			return os.ErrDeadlineExceeded
-		case try(0):
+		case !later && try(0):
 			return nil
 		}
 		<-d.wake
+		later = false
 	}
 }
 

@@ -208,6 +208,23 @@ func (own *selection) matters(d *descriptor, events uint32) bool {
 		events&unix.EPOLLOUT != 0 && awaited&(spi.FD_WRITE|spi.FD_CONNECT) != 0
 }
 
+// tellsDataAlone reports whether all that events of epoll can mean to the selection
+// is that a connection has data.
+func (own *selection) tellsDataAlone(d *descriptor, events uint32) bool {
+	return events&^unix.EPOLLOUT == unix.EPOLLIN && d.kind.stream() && d.has(fConnected) && !d.has(fConnecting) &&
+		!own.unusual.Load() && own.engine.Enabled()&(spi.FD_WRITE|spi.FD_CONNECT) == 0
+}
+
+// reportData is report for a connection that may have data, and nothing else to
+// tell.
+func (d *descriptor) reportData(own *selection) {
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	if n, errno := available(d.fd); errno == 0 && n > 0 && d.current() {
+		own.engine.Report(netevents.Ready{Bits: spi.FD_READ})
+	}
+}
+
 // enabledBy returns the events that a call enables which is made for one of
 // bits and ended with e; 0 when none of them matters to the selection.
 func (own *selection) enabledBy(bits int32, e spi.Errno) int32 {

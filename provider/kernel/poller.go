@@ -143,8 +143,15 @@ func (p *poller) happened(event unix.EpollEvent) {
 // overlapped operations, and data that SD_RECEIVE refuses.
 func (d *descriptor) happened(events uint32) {
 	own := d.events.Load()
-	if (own == nil || !own.matters(d, events)) && d.pending.Load() == nil && !d.has(fRecvShut) {
-		return
+	matters := own != nil && own.matters(d, events)
+	if d.pending.Load() == nil && !d.has(fRecvShut) {
+		if !matters {
+			return
+		}
+		if own.tellsDataAlone(d, events) {
+			d.reportData(own)
+			return
+		}
 	}
 	if !d.current() {
 		return // what has happened is another socket's

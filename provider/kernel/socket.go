@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -222,8 +223,10 @@ func (d *descriptor) lose() {
 func (d *descriptor) current() bool {
 	d.mu.Lock() // the kernel socket and its cookie change under it
 	defer d.mu.Unlock()
-	cookie, err := unix.GetsockoptUint64(d.fd, unix.SOL_SOCKET, unix.SO_COOKIE)
-	return err == nil && cookie == d.cookie.Load()
+	var cookie uint64
+	size := uint32(unsafe.Sizeof(cookie))
+	errno := getOption(d.fd, unix.SOL_SOCKET, unix.SO_COOKIE, unsafe.Pointer(&cookie), &size)
+	return errno == 0 && cookie == d.cookie.Load()
 }
 
 // acquire returns the descriptor of a handle, counted in; the caller releases

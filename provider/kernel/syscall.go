@@ -339,8 +339,9 @@ func setLinger(fd int, l unix.Linger) unix.Errno {
 
 // available is FIONREAD.
 func available(fd int) (uint32, unix.Errno) {
-	n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
-	return uint32(n), errnoOf(err)
+	var n int32
+	_, _, errno := syscall.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCINQ, uintptr(unsafe.Pointer(&n)))
+	return uint32(n), errno
 }
 
 // reset closes a connection that no client has seen, with a reset.
