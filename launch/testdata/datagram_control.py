@@ -22,6 +22,16 @@ for family, host, wanted, hints in (
     attempt("too long", lambda: c.sendmsg([b"x"], [(l, klass, number(4) + b"\0")], 0, s.getsockname()))
     attempt("too much", lambda: c.sendmsg([b"x"], [(l, life, number(256))], 0, s.getsockname()))
     attempt("too little", lambda: c.sendmsg([b"x"], [(l, life, number(-2))], 0, s.getsockname()))
+# an IPv6 socket has IPv4's on the way to a mapped address
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0)); s.settimeout(10)
+for level, option in (socket.IPPROTO_IP, IP_RECVTTL), (socket.IPPROTO_IP, socket.IP_RECVTOS): s.setsockopt(level, option, 1)
+c = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+mapped = "::ffff:127.0.0.1", s.getsockname()[1]
+attempt("mapped", lambda: (c.sendmsg([b"x"], [(socket.IPPROTO_IP, socket.IP_TOS, number(4)), (socket.IPPROTO_IP, socket.IP_TTL, number(7))], 0, mapped), told(s)))
+attempt("not heeded", lambda: (c.sendmsg([b"x"], [(socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT, number(7))], 0, mapped), told(s)))
+attempt("too much", lambda: c.sendmsg([b"x"], [(socket.IPPROTO_IP, socket.IP_TTL, number(256))], 0, mapped))
+t = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); t.bind(("::1", 0)); t.settimeout(10)
+attempt("other way", lambda: (c.sendmsg([b"x"], [(socket.IPPROTO_IP, socket.IP_TTL, number(256))], 0, t.getsockname()), t.recv(10)))
 # a server at any address answers from the one that was asked
 
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1); s.bind(("0.0.0.0", 0)); s.settimeout(10)

@@ -116,7 +116,8 @@ var numbersToWindows = map[controlName]controlName{
 }
 
 // controlFromWindows translates what a client sends with a datagram. WSAEINVAL
-// for what is malformed, unknown, or of another family.
+// for what is malformed, unknown, or of another family; an IPv6 socket may send to
+// mapped addresses with IPv4's.
 func controlFromWindows(k kind, control []byte) ([]byte, spi.Errno) {
 	if len(control) == 0 {
 		return nil, 0
@@ -124,7 +125,7 @@ func controlFromWindows(k kind, control []byte) ([]byte, spi.Errno) {
 	b := make([]byte, 0, len(control)+maxControl)
 	for len(control) > 0 {
 		name, data, rest, ok := nextControl(control)
-		if !ok || (name.level == spi.IPPROTO_IPV6) != k.v6() {
+		if !ok || name.level == spi.IPPROTO_IPV6 && !k.v6() {
 			return nil, spi.WSAEINVAL
 		}
 		control = rest

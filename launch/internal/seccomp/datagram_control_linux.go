@@ -18,7 +18,7 @@ func (c *datagramCall) split(o *outgoing) (parts [][]byte, control sendControl, 
 		c.s.reportOnce(c.n, "flags", fmt.Sprintf("sends a datagram with the flags %#x, which no chain carries: that fails with EOPNOTSUPP", unknown))
 		return nil, control, unix.EOPNOTSUPP
 	}
-	control, errno = c.readControl(o.control)
+	control, errno = c.readControl(o.control, c.wayTo(o.to))
 	if errno != 0 {
 		return nil, control, errno
 	}
@@ -44,8 +44,17 @@ type sendControl struct {
 	source  bool   // a source address is among it
 }
 
+// wayTo returns the domain whose control messages the kernel heeds on the way to an
+// address: an IPv6 socket has IPv4's for those that are mapped.
+func (c *datagramCall) wayTo(to netip.AddrPort) (domain int) {
+	if to.Addr().Is4In6() {
+		return unix.AF_INET
+	}
+	return c.domain
+}
+
 // readControl looks through the control messages of a send.
-func (c *datagramCall) readControl(control []byte) (sc sendControl, errno unix.Errno) {
+func (c *datagramCall) readControl(control []byte, way int) (sc sendControl, errno unix.Errno) {
 	order := binary.NativeEndian
 	for len(control) >= unix.SizeofCmsghdr {
 		length := order.Uint64(control)
@@ -59,22 +68,21 @@ func (c *datagramCall) readControl(control []byte) (sc sendControl, errno unix.E
 		case level == unix.IPPROTO_UDP && kind == udpSegment && len(data) == 2:
 			sc.segment = int(order.Uint16(data))
 		case isHint:
+			if hint.domain != way {
+				break
+			}
 			value, ok := hint.value(data)
 			if !ok {
 				return sc, unix.EINVAL
 			}
-			if hint.domain == c.domain {
-				sc.windows = appendControl(sc.windows, hint.level, hint.kind, order.AppendUint32(nil, uint32(value)))
-			} else {
-				c.hintsLost()
-			}
-		case level == unix.IPPROTO_IP && kind == unix.IP_PKTINFO && len(data) == unix.SizeofInet4Pktinfo && c.domain == unix.AF_INET:
+			sc.windows = appendControl(sc.windows, hint.level, hint.kind, order.AppendUint32(nil, uint32(value)))
+		case level == unix.IPPROTO_IP && kind == unix.IP_PKTINFO && len(data) == unix.SizeofInet4Pktinfo && way == unix.AF_INET:
 			sc.source = sc.source || !anySource(data[4:8])
 			sc.windows = appendControl(sc.windows, spi.IPPROTO_IP, spi.IP_PKTINFO, append(bytes.Clone(data[4:8]), data[:4]...))
 		case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_PKTINFO && len(data) == unix.SizeofInet6Pktinfo && c.domain == unix.AF_INET6:
 			sc.source = sc.source || !anySource(data[:16])
 			sc.windows = appendControl(sc.windows, spi.IPPROTO_IPV6, spi.IPV6_PKTINFO, data)
-		case level == unix.IPPROTO_IP && kind == unix.IP_PKTINFO && len(data) == unix.SizeofInet4Pktinfo && anySource(data[4:8]):
+		case level == unix.IPPROTO_IP && kind == unix.IP_PKTINFO: // on the way to an IPv6 address
 		case level == unix.SOL_SOCKET && (kind == unix.SCM_RIGHTS || kind == unix.SCM_CREDENTIALS): // the kernel passes them over as well
 		default:
 			return sc, c.controlRefused(level, kind)
@@ -110,7 +118,7 @@ func (c *datagramCall) hintsLost() {
 
 // hint is a number for a datagram's way through the network.
 type hint struct {
-	domain           int // of the sockets that the kernel heeds it for
+	domain           int // of the way that the kernel heeds it on
 	level, kind      int32
 	smallest, octets int // octets is 1 where one byte will do in place of four
 }
