@@ -49,7 +49,8 @@ func Take(fd int) *Socket {
 // Taken reports whether somebody has adopted the socket who knows that it is lent.
 func (s *Socket) Taken() bool { return s.taken.Load() }
 
-// Connect notes the address that the socket has been connected to.
+// Connect notes the address that the socket has been connected to, or is being
+// connected to.
 func (s *Socket) Connect(to netip.AddrPort) { s.connected.Store(&to) }
 
 // Connected returns the address of the latest Connect; ok is false when there was

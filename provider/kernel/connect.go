@@ -52,7 +52,7 @@ func (p *provider) WSPConnect(s spi.Socket, name []byte, callerData, calleeData 
 	} else {
 		e = d.startConnect(&to)
 	}
-	if d.lent != nil && e == 0 {
+	if d.lent != nil && (e == 0 || e == spi.WSAEWOULDBLOCK) {
 		if at, ok := spi.AddrPortFrom(name); ok {
 			d.lent.Connect(at)
 		}

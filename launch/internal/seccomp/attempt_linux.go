@@ -108,27 +108,31 @@ func (a *attempt) connectOwn() {
 	default:
 		c.told = !a.answered.Load() // interrupted by a signal, the program asks SO_ERROR
 		a.failLocked(errno)
+		if c.told {
+			a.s.table.silence(c)
+		}
 	}
 	c.mu.Unlock()
-	redirected := errno == 0 && a.redirected()
-	switch {
-	case errno == unix.EINPROGRESS, redirected:
-		a.s.settle(c, p.fd)
-	case errno == 0:
-		a.s.table.remove(c)
+	if errno == 0 || errno == unix.EINPROGRESS {
+		if c.isUncounted() || a.redirected() {
+			a.s.settle(c, p.fd)
+		} else {
+			a.s.table.remove(c)
+		}
 	}
 	a.chains.ReleaseLent(p.fd, &a.lent)
 	a.s.comeBack(&a.n)
 	a.answer(errno)
 }
 
-// redirected reports whether a layer has chosen another peer.
+// redirected reports whether a layer has chosen another peer, or may have while the
+// kernel still connects.
 func (a *attempt) redirected() bool {
 	if at, ok := a.lent.Connected(); ok {
 		return at != a.c.target
 	}
 	peer, errno := socketName(unix.SYS_GETPEERNAME, a.socket.fd, a.socket.domain)
-	return errno == 0 && peer != a.c.target
+	return errno != 0 || peer != a.c.target
 }
 
 // abandonLocked gives up connecting the program's own socket; the caller holds
@@ -163,10 +167,6 @@ func (a *attempt) connectJoined(ctx context.Context) {
 			a.chains.Release()
 		}
 	}()
-	if stateOf(p.fd) != tcpClose {
-		a.refuse(unix.EISCONN)
-		return
-	}
 	if !p.blocking && !p.multipath {
 		if errno := a.s.joiner.hold(p, c.target.Addr()); errno != unix.EINPROGRESS {
 			a.refuse(errno)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +19,7 @@ const maxSockaddr = unix.SizeofSockaddrAny
 type programSocket struct {
 	fd, domain int
 	protocol   int
+	state      uint8 // enum tcp_state
 	blocking   bool
 	multipath  bool // MPTCP: SYN hold cannot hold it
 }
@@ -68,10 +70,11 @@ func describeSocket(fd int) (p programSocket, tcp bool) {
 	if err != nil || p.protocol != unix.IPPROTO_TCP && p.protocol != unix.IPPROTO_MPTCP {
 		return p, false
 	}
-	if kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_STREAM {
+	p.multipath = p.protocol == unix.IPPROTO_MPTCP
+	var errno unix.Errno
+	if p.state, errno = tcpState(fd); errno != 0 && !p.multipath {
 		return p, false // a raw socket has a protocol too
 	}
-	p.multipath = p.protocol == unix.IPPROTO_MPTCP
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	p.blocking = err == nil && flags&unix.O_NONBLOCK == 0
 	return p, true
@@ -106,7 +109,11 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 		s.fail(n, errno)
 		return
 	}
-	if earlier != nil && s.connectAgain(n, p, earlier) {
+	switch {
+	case earlier != nil && s.connectAgain(n, p, earlier):
+		return
+	case earlier == nil && p.state != tcpClose:
+		s.fail(n, connectStarted(p))
 		return
 	}
 	s.servers.endClosedAt(target.Port())
@@ -218,17 +225,23 @@ func (s *Server) connectAgain(n *notification, p programSocket, c *connection) b
 		c.takeUncounted() // the kernel answers this connect with its error
 		return false
 	default:
-		// The kernel says 0 the first time and then EISCONN. The address
-		// counts only should the socket have been disconnected just now: then
-		// nobody answers there.
-		errno := connectSocket(p.fd, sockaddrFor(p.domain, netip.AddrPortFrom(loopbacks[0], 0)))
-		_ = unix.Close(p.fd)
+		errno := connectStarted(p)
 		if errno == 0 || errno == unix.EISCONN {
 			s.countUnderway(c, 0)
 		}
 		s.fail(n, errno)
 	}
 	return true
+}
+
+// connectStarted answers a connect on a socket that has been connected, or is on the
+// way to it, by the kernel alone: 0 the first time and then EISCONN. It owns p.fd.
+func connectStarted(p programSocket) unix.Errno {
+	// The address counts only should the socket have been disconnected just now:
+	// then nobody answers there.
+	errno := connectSocket(p.fd, sockaddrFor(p.domain, netip.AddrPortFrom(loopbacks[0], 0)))
+	_ = unix.Close(p.fd)
+	return errno
 }
 
 // States of enum tcp_state.
@@ -239,11 +252,18 @@ const (
 )
 
 func stateOf(fd int) uint8 {
-	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
-		return tcpClose // then connect(2) itself says what is wrong
+	state, _ := tcpState(fd)
+	return state // where it is not to be had, connect(2) itself says what is wrong
+}
+
+// tcpState is the state of a TCP socket, tcpClose with an error.
+func tcpState(fd int) (state uint8, errno unix.Errno) {
+	length := uint32(unsafe.Sizeof(state)) // it is the first of struct tcp_info
+	_, _, errno = unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_INFO, uintptr(unsafe.Pointer(&state)), uintptr(unsafe.Pointer(&length)), 0)
+	if errno != 0 {
+		return tcpClose, errno
 	}
-	return info.State
+	return state, 0
 }
 
 func clearSocketError(fd int) { _, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR) }

@@ -28,7 +28,7 @@ func (s *Server) getpeername(n *notification) {
 	if s.joinedSockets.count.Load() > 0 && (!s.letIn(n) || s.joinedPeerName(n)) {
 		return
 	}
-	if s.table.count.Load() == 0 {
+	if s.table.telling.Load() == 0 {
 		s.pass(n)
 		return
 	}
@@ -100,6 +100,10 @@ func (s *Server) ownName(fd int) (domain int, at netip.AddrPort) {
 
 // socketError answers SO_ERROR with the chain's error, once.
 func (s *Server) socketError(n *notification) {
+	if s.table.telling.Load() == 0 && !s.receivers.missed.Load() {
+		s.pass(n)
+		return
+	}
 	c, fd, ok := s.known(n)
 	if !ok {
 		s.pass(n)
@@ -142,7 +146,7 @@ func (c *connection) takeError() unix.Errno {
 
 // neverTried reports whether a TCP socket is as new. A program asks such a
 // one for its error when a signal has interrupted its connect in the moment
-// before the host received it: it believes that the attempt goes on, and zero
+// before the host received it, as receivers.missed tells: it believes that the attempt goes on, and zero
 // would mean that it has succeeded.
 func neverTried(fd int) bool {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -33,6 +34,9 @@ type receivers struct {
 
 	turn  sync.Mutex // guards first; system calls that do not wait are made under it
 	first bool       // somebody is the first; if not the set watches the listener, or somebody has just been woken
+
+	latest uint64      // the number of the latest notification; under turn
+	missed atomic.Bool // a program has given up a call before it was received, for a signal
 
 	mu      sync.Mutex // guards what follows; a leaf lock
 	waiting int        // those that wait, or are about to
@@ -306,7 +310,15 @@ func (r *receivers) take(listener int, n *notification) bool {
 		}
 		r.first, n.by.first = true, true
 	}
-	return receive(listener, n) == nil // ENOENT: the thread was killed, or interrupted, meanwhile
+	if receive(listener, n) != nil {
+		return false // ENOENT: the thread was killed, or interrupted, meanwhile
+	}
+	// The kernel numbers the calls as they are made. The first is the stage's own.
+	if r.latest != 0 && n.ID != r.latest+1 {
+		r.missed.Store(true)
+	}
+	r.latest = n.ID
+	return true
 }
 
 func isReadable(fd int) bool {

@@ -21,8 +21,9 @@ type connection struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when connecting has ended
 
-	id   uint64 // in table.settled, whose lock guards both; 0: it is not settled
-	seen bool   // whether its socket is open is known
+	id     uint64 // in table.settled, whose lock guards these; 0: it is not settled
+	seen   bool   // whether its socket is open is known
+	silent bool   // it is not among table.telling
 
 	// mu guards what follows, and a socket's passage from waiting to joined.
 	// It is taken before the table's lock, never inside it.
@@ -47,7 +48,9 @@ func (c *connection) end(errno unix.Errno) {
 // table finds a connection by its socket's cookie, which survives dup, fork,
 // and the reuse of descriptor numbers.
 type table struct {
-	count atomic.Int64 // entries, to skip look-ups without taking mu
+	// To skip look-ups without taking mu: entries, and those of them by which a
+	// call is answered otherwise than the kernel would.
+	count, telling atomic.Int64
 
 	mu       sync.Mutex // guards what follows; a leaf lock
 	byCookie map[uint64]*connection
@@ -80,7 +83,19 @@ func (t *table) add(c *connection) (existing *connection) {
 	}
 	t.byCookie[c.cookie] = c
 	t.count.Store(int64(len(t.byCookie)))
+	t.telling.Add(1)
 	return nil
+}
+
+// silence keeps an entry that only says that its socket has been tried: the program
+// has been told the error.
+func (t *table) silence(c *connection) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byCookie[c.cookie] == c && !c.silent {
+		c.silent = true
+		t.telling.Add(-1)
+	}
 }
 
 func (t *table) remove(c *connection) {
@@ -94,6 +109,9 @@ func (t *table) removeLocked(c *connection) {
 		delete(t.byCookie, c.cookie)
 		delete(t.settled.byID, c.id)
 		t.count.Store(int64(len(t.byCookie)))
+		if !c.silent {
+			t.telling.Add(-1)
+		}
 	}
 }
 
