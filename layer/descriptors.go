@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"sync"
 	"unsafe"
 
 	"upcall.dev/spi"
@@ -153,20 +154,25 @@ func (d *descriptors) linkOf(s spi.Socket) (*Link, spi.Errno) {
 	return d.ask(s)
 }
 
+// infos are descriptions that next providers have written into.
+var infos = sync.Pool{New: func() any { return new(spi.ProtocolInfo) }}
+
 // ask finds the chain entry that s belongs to from what the next provider says
 // the socket is, whoever made it. WSAENOTSOCK when the layer is not installed
 // over that protocol.
 func (d *descriptors) ask(s spi.Socket) (*Link, spi.Errno) {
-	var below spi.ProtocolInfo
-	length := int32(unsafe.Sizeof(below))
-	if errno := d.Provider.WSPGetSockOpt(s, spi.SOL_SOCKET, spi.SO_PROTOCOL_INFOW, infoBytes(&below), &length); errno != 0 {
+	below := infos.Get().(*spi.ProtocolInfo)
+	defer infos.Put(below)
+	*below = spi.ProtocolInfo{}
+	length := int32(unsafe.Sizeof(*below))
+	if errno := d.Provider.WSPGetSockOpt(s, spi.SOL_SOCKET, spi.SO_PROTOCOL_INFOW, infoBytes(below), &length); errno != 0 {
 		return nil, errno
 	}
 	known := d.run.sockets.get(s)
-	if known != nil && known.link.leadsTo(&below) {
+	if known != nil && known.link.leadsTo(below) {
 		return known.link, 0
 	}
-	link := d.run.linkAbove(&below, d.group)
+	link := d.run.linkAbove(below, d.group)
 	if link == nil {
 		return nil, spi.WSAENOTSOCK
 	}

@@ -1,6 +1,8 @@
 package ws2
 
 import (
+	"slices"
+	"sync"
 	"unsafe"
 
 	"upcall.dev/spi"
@@ -16,17 +18,18 @@ func (d *DLL) adopt(r *running, s spi.Socket, stale *socket) (*socket, spi.Errno
 	if !isIFS(s) {
 		return nil, spi.WSAENOTSOCK
 	}
-	asked := make(map[*provider]bool, len(r.providers))
+	var asked []*provider
+	info := infos.Get().(*spi.ProtocolInfo)
+	defer infos.Put(info)
 	for _, e := range r.entries {
-		if !e.usable || !e.IFS() || asked[e.provider] {
+		if !e.usable || !e.IFS() || slices.Contains(asked, e.provider) {
 			continue
 		}
-		asked[e.provider] = true
-		info, ok := d.protocolOf(s, e)
-		if !ok {
+		if !d.protocolOf(s, e, info) {
+			asked = append(asked, e.provider)
 			continue
 		}
-		sock := &socket{provider: e.provider, entry: r.adopter(e, &info)}
+		sock := &socket{provider: e.provider, entry: r.adopter(e, info)}
 		if d.handles.ifs.CompareAndSwap(uintptr(s), stale, sock) {
 			return sock, 0
 		}
@@ -39,15 +42,19 @@ func (d *DLL) adopt(r *running, s spi.Socket, stale *socket) (*socket, spi.Errno
 	return nil, spi.WSAENOTSOCK
 }
 
-// protocolOf asks the provider of e whether the handle is one of its sockets. A
-// provider that cannot be started is passed over: it says so in the log.
-func (d *DLL) protocolOf(s spi.Socket, e *entry) (info spi.ProtocolInfo, ok bool) {
+// infos are descriptions that providers have written into.
+var infos = sync.Pool{New: func() any { return new(spi.ProtocolInfo) }}
+
+// protocolOf asks the provider of e whether the handle is one of its sockets, and
+// for what kind. A provider that cannot be started is passed over: it says so in the
+// log.
+func (d *DLL) protocolOf(s spi.Socket, e *entry, info *spi.ProtocolInfo) (its bool) {
 	if e.provider.startForCode(e) != 0 {
-		return info, false
+		return false
 	}
-	length := int32(unsafe.Sizeof(info))
-	code := e.provider.WSPGetSockOpt(s, spi.SOL_SOCKET, spi.SO_PROTOCOL_INFOW, bytesOf(&info), &length)
-	return info, code == 0
+	*info = spi.ProtocolInfo{}
+	length := int32(unsafe.Sizeof(*info))
+	return e.provider.WSPGetSockOpt(s, spi.SOL_SOCKET, spi.SO_PROTOCOL_INFOW, bytesOf(info), &length) == 0
 }
 
 // adopter returns the entry of e's provider that the answer names: the very

@@ -46,6 +46,9 @@ func Take(fd int) *Socket {
 	return s
 }
 
+// Known is Take for who does not adopt the descriptor.
+func Known(fd uintptr) *Socket { return sockets.Load(fd) }
+
 // Taken reports whether somebody has adopted the socket who knows that it is lent.
 func (s *Socket) Taken() bool { return s.taken.Load() }
 

@@ -23,10 +23,10 @@ type attempt struct {
 	dialing  bool // of a blocking one: in the next provider's connect; conn.mu guards it
 	reached  bool // the proxy; only the attempt's goroutine touches it
 
-	cancel func()
-	ended  chan struct{} // closed by cancel
-	done   chan struct{} // closed when it has settled, and does not use the socket any more
-	over   *request      // of ConnectEx
+	cancelled sync.Once
+	ended     chan struct{} // closed by cancel
+	done      chan struct{} // closed when it has settled, and does not use the socket any more
+	over      *request      // of ConnectEx
 }
 
 // newAttempt prepares to connect s to name. It changes nothing.
@@ -36,7 +36,6 @@ func (t *streams) newAttempt(s spi.Socket, name []byte) (*attempt, spi.Errno) {
 		return nil, errno
 	}
 	a := &attempt{t: t, s: s, to: to, free: free, ended: make(chan struct{}), done: make(chan struct{})}
-	a.cancel = sync.OnceFunc(func() { close(a.ended) })
 	a.lower = lower{next: t.Provider, s: s, deadline: time.Now().Add(t.module.config.timeout), cancel: a.ended, ending: t.module.ending()}
 	return a, 0
 }
@@ -241,6 +240,9 @@ func (a *attempt) arrived() bool {
 	a.dialing = false
 	return !c.closed
 }
+
+// cancel makes the attempt end soon.
+func (a *attempt) cancel() { a.cancelled.Do(func() { close(a.ended) }) }
 
 func (a *attempt) isCancelled() bool {
 	select {

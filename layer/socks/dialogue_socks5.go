@@ -39,6 +39,9 @@ type session5 struct {
 	replied bool              // the proxy has taken the request, whatever it says
 }
 
+// usualLength is room for what is said at once.
+const usualLength = 64
+
 // begin returns the first step.
 func (s *session5) begin() step {
 	if !s.atOnce {
@@ -48,7 +51,7 @@ func (s *session5) begin() step {
 		}
 		return step{send: hello, read: 2, then: s.gotMethod}
 	}
-	all := []byte{version5, 1, s.method}
+	all := append(make([]byte, 0, usualLength), version5, 1, s.method)
 	if s.method == methodLogin {
 		all = s.appendLogin(all)
 	}
@@ -73,7 +76,7 @@ func (s *session5) gotMethod(b []byte) (step, error) {
 		return step{}, misunderstood(spi.WSAECONNABORTED, "it chooses login method %d, which nobody has offered", method)
 	}
 	if method == methodNone {
-		return s.request(nil), nil
+		return s.request(), nil
 	}
 	next := step{read: 2, then: s.gotLogin}
 	if !s.atOnce {
@@ -89,15 +92,15 @@ func (s *session5) gotLogin(b []byte) (step, error) {
 	if b[0] != loginVersion && b[0] != version5 { // some answer with the other version
 		return step{}, misunderstood(spi.WSAECONNABORTED, "its answer to the login begins with %#02x", b[0])
 	}
-	return s.request(nil), nil
+	return s.request(), nil
 }
 
 // request is the step of the request, which has gone out already when
 // everything went at once.
-func (s *session5) request(b []byte) step {
+func (s *session5) request() step {
 	next := step{read: 4, then: s.gotReply}
 	if !s.atOnce {
-		next.send = s.appendRequest(b)
+		next.send = s.appendRequest(make([]byte, 0, usualLength))
 	}
 	return next
 }

@@ -71,7 +71,7 @@ type transport interface {
 
 // shake carries a handshake out. It reads no byte that is not the handshake's.
 func shake(t transport, s step) error {
-	var room [512]byte
+	room := make([]byte, 32)
 	for {
 		if len(s.send) > 0 {
 			if _, err := t.Write(s.send); err != nil {
@@ -86,11 +86,12 @@ func shake(t transport, s step) error {
 		switch {
 		case s.read == head:
 			b, err = readHead(t)
-		case s.read <= len(room):
+		default:
+			if s.read > len(room) {
+				room = make([]byte, s.read)
+			}
 			b = room[:s.read]
 			_, err = io.ReadFull(t, b)
-		default:
-			return refused(spi.WSAEINVAL, "a step of %d bytes", s.read)
 		}
 		if err != nil {
 			return err

@@ -3,13 +3,18 @@ package socks
 import (
 	"encoding/binary"
 
+	"upcall.dev/internal/lent"
 	"upcall.dev/spi"
 )
 
-// isNonblocking returns the client's mode of a handle: a descriptor tells, even
-// one that was made elsewhere; for others the layer has seen FIONBIO.
+// isNonblocking returns the client's mode of a handle: who has lent a descriptor has
+// told it, others tell it themselves, even those that were made elsewhere; for other
+// handles the layer has seen FIONBIO.
 func isNonblocking(s spi.Socket, c *conn) bool {
 	if s < 1<<32 {
+		if known := lent.Known(uintptr(s)); known != nil {
+			return known.Nonblocking
+		}
 		if on, ok := descriptorMode(uintptr(s)); ok {
 			return on
 		}

@@ -125,19 +125,22 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 		s.fail(n, unix.ENETDOWN)
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	c := &connection{
-		cookie: cookie, domain: p.domain, target: orLoopback(target), cancel: cancel, done: make(chan struct{}),
+		cookie: cookie, domain: p.domain, target: orLoopback(target), done: make(chan struct{}),
 		own: through.ConnectsOwn(p.domain, unix.SOCK_STREAM) && (p.blocking || !through.Handshakes(p.domain)),
 	}
 	attempt := &attempt{s: s, n: *n, c: c, chains: through, socket: p, started: time.Now()}
-	if c.own {
-		cancel()
+	ctx := context.Background()
+	if !c.own {
+		ctx, c.cancel = context.WithCancel(ctx)
+	} else {
 		c.cancel = attempt.abandon
 		attempt.lent = lent.Socket{Domain: p.domain, Protocol: p.protocol, Cookie: cookie, Nonblocking: !p.blocking}
 	}
 	if other := s.table.add(c); other != nil { // two threads at once
-		cancel()
+		if !c.own {
+			c.cancel()
+		}
 		through.Release()
 		if !s.connectAgain(n, p, other) {
 			_ = unix.Close(p.fd)
