@@ -7,17 +7,11 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
-
-// Ports that the kernel chooses are above the range's end; other services'
-// well-known ones are mostly below its start.
-const first, end = 20_000, 30_000
 
 var last struct {
 	sync.Mutex
@@ -27,16 +21,14 @@ var last struct {
 // Take returns a port that is the test's alone until its end, for a server that
 // has to be told where to listen, or to listen again where it has been closed.
 // Nobody listens there, by TCP or UDP, at any address; the kernel gives it to
-// nobody; and no other caller gets it, of whichever process in the network
+// nobody, where it leaves ports to others at all; and no other caller gets it, of whichever process in the network
 // namespace, because Take holds the abstract Unix address that is the port's.
 func Take(t testing.TB) int {
 	t.Helper()
-	if low := lowestOfTheKernel(t); low < end {
-		t.Fatalf("freeport: the kernel hands out ports from %d on: set net.ipv4.ip_local_port_range to begin at %d or above", low, end)
-	}
+	first, end := outside(kernelRange(t))
 	last.Lock()
 	defer last.Unlock()
-	if last.port == 0 {
+	if last.port < first || last.port >= end {
 		last.port = first + os.Getpid()*131%(end-first) // others are rarely in the way
 	}
 	for range end - first {
@@ -58,18 +50,34 @@ func Take(t testing.TB) int {
 	return 0
 }
 
-func lowestOfTheKernel(t testing.TB) int {
+// kernelRange returns the first and the last port of those that the kernel
+// chooses from.
+func kernelRange(t testing.TB) (low, high int) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &low, &high)
+	}
 	if err != nil {
 		t.Fatal("freeport: ", err)
 	}
-	low, _, _ := strings.Cut(string(text), "\t")
-	port, err := strconv.Atoi(strings.TrimSpace(low))
-	if err != nil {
-		t.Fatal("freeport: ", err)
+	return low, high
+}
+
+// outside returns ports that the kernel does not choose: below its range and above
+// most services' well-known ones, or above its range. Where there is no room, the
+// kernel may take a port between two uses of it.
+func outside(low, high int) (first, end int) {
+	const enough, wellKnown = 2_000, 10_000
+	switch {
+	case low >= 30_000:
+		return 20_000, 30_000
+	case low >= wellKnown+enough:
+		return wellKnown, low
+	case high < 65_536-enough:
+		return high + 1, 65_536
 	}
-	return port
+	return 20_000, 30_000
 }
 
 // isFree tells whether sockets can be bound to the port at every address, of

@@ -92,6 +92,19 @@ func TestTakeCanBeListenedAt(t *testing.T) {
 	}
 }
 
+func TestOutsideOfTheKernelsRange(t *testing.T) {
+	for _, r := range []struct{ low, high, first, end int }{
+		{32_768, 60_999, 20_000, 30_000},
+		{15_000, 64_000, 10_000, 15_000},
+		{1024, 60_999, 61_000, 65_536},
+		{1024, 65_535, 20_000, 30_000},
+	} {
+		if first, end := outside(r.low, r.high); first != r.first || end != r.end {
+			t.Errorf("beside %d to %d: %d to %d", r.low, r.high, first, end-1)
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "127.3.2.1", "::1"} {
 		t.Run(host, func(t *testing.T) {
