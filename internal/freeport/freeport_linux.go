@@ -21,8 +21,9 @@ var last struct {
 // Take returns a port that is the test's alone until its end, for a server that
 // has to be told where to listen, or to listen again where it has been closed.
 // Nobody listens there, by TCP or UDP, at any address; the kernel gives it to
-// nobody, where it leaves ports to others at all; and no other caller gets it, of whichever process in the network
-// namespace, because Take holds the abstract Unix address that is the port's.
+// nobody, where it leaves ports to others at all; and no other caller gets it, of
+// whichever process in the network namespace, because Take holds the abstract Unix
+// address that is the port's.
 func Take(t testing.TB) int {
 	t.Helper()
 	first, end := outside(kernelRange(t))
