@@ -252,7 +252,10 @@ func (d *descriptor) connectSoon(to *sockaddr) (errno unix.Errno, started, block
 func (d *descriptor) unblocked(call func(nonblocking bool) unix.Errno) unix.Errno {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.lent != nil && !d.has(fNonblocking) {
+	if d.lent != nil && d.has(fNonblocking) {
+		return call(true)
+	}
+	if d.lent != nil {
 		if errno := setNonblockingNow(d.fd, true); errno != 0 {
 			return errno
 		}
