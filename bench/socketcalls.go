@@ -40,14 +40,21 @@ type environment struct {
 	stops []func()
 }
 
-// newEnvironment starts a peer of so many processes.
-func newEnvironment(processes int) (*environment, error) {
-	e := &environment{host: ownAddress()}
+// newEnvironment starts a peer at an own address.
+func newEnvironment() (*environment, error) {
+	host := ownAddress()
+	return environmentWith(host, host, 1)
+}
+
+// environmentWith starts a peer of so many processes that listens at an address, and
+// which programs reach at host.
+func environmentWith(host, at string, processes int) (*environment, error) {
+	e := &environment{host: host}
 	path, err := compiled.path("peer")
 	if err != nil {
 		return nil, err
 	}
-	if e.peer, err = startProcess("the peer", exec.Command(path, e.host, strconv.Itoa(processes)), anyProcessor); err != nil {
+	if e.peer, err = startProcess("the peer", exec.Command(path, at, strconv.Itoa(processes)), anyProcessor); err != nil {
 		return nil, err
 	}
 	e.stops = append(e.stops, e.peer.stop)
@@ -216,7 +223,7 @@ func (p *process) measures(each time.Duration) (float64, error) {
 // calling compares what client.c's calls cost in two ways.
 func calling(what string, subject, comparator runner) func() (side, side, func(), error) {
 	return func() (side, side, func(), error) {
-		e, err := newEnvironment(1)
+		e, err := newEnvironment()
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -237,8 +244,8 @@ func calling(what string, subject, comparator runner) func() (side, side, func()
 // beside none.
 func amongOpen(open int, w runner) func() (side, side, func(), error) {
 	return func() (side, side, func(), error) {
-		const processes = 8 // of the peer, each of which may have some thousand descriptors
-		e, err := newEnvironment(processes)
+		const processes = 8                                       // of the peer, each of which may have some thousand descriptors
+		e, err := environmentWith(loopback, "0.0.0.0", processes) // what is open has other addresses of the loopback
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -259,7 +266,7 @@ func amongOpen(open int, w runner) func() (side, side, func(), error) {
 // alone.
 func accepting(subject, comparator runner) func() (side, side, func(), error) {
 	return func() (side, side, func(), error) {
-		e, err := newEnvironment(1)
+		e, err := newEnvironment()
 		if err != nil {
 			return nil, nil, nil, err
 		}

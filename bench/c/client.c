@@ -7,7 +7,9 @@
  *     datagram     the median of a sendto and the recvfrom of its echo, in
  *                  microseconds
  *
- * OPEN connections more are open meanwhile, in processes of their own. */
+ * OPEN connections more are open meanwhile, in processes of their own, each of
+ * which has its connections with another address, the next ones after ADDRESS:
+ * with most ports in use for one address the kernel takes long to find another. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -41,10 +43,15 @@ static void finish(int fd)
 	close(fd);
 }
 
+static void connect_to(int fd, struct sockaddr_in *peer)
+{
+	if (connect(fd, (struct sockaddr *)peer, sizeof *peer) < 0)
+		die("client: connect");
+}
+
 static void connect_to_peer(int fd)
 {
-	if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
-		die("client: connect");
+	connect_to(fd, &to);
 }
 
 static double connect_once(void)
@@ -121,12 +128,14 @@ static double rate_of(int milliseconds, double (*once)(void))
 	return n * 1e9 / (now(CLOCK_MONOTONIC) - start);
 }
 
-/* hold opens connections in a process that ends with this one. */
-static void hold(int count)
+/* hold opens connections in a process that ends with this one. nth is from 1 on. */
+static void hold(int count, int nth)
 {
+	struct sockaddr_in peer = to;
 	int ready[2];
 	char c;
 
+	peer.sin_addr.s_addr = htonl(ntohl(to.sin_addr.s_addr) + nth);
 	if (pipe(ready) < 0)
 		die("client: pipe");
 	switch (fork()) {
@@ -137,7 +146,7 @@ static void hold(int count)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(ready[0]);
 		while (count--)
-			connect_to_peer(open_socket(SOCK_STREAM));
+			connect_to(open_socket(SOCK_STREAM), &peer);
 		if (write(ready[1], "", 1) != 1)
 			die("client: write");
 		for (;;)
@@ -151,7 +160,7 @@ static void hold(int count)
 
 int main(int argc, char **argv)
 {
-	int milliseconds, rate, held = argc > 4 ? atoi(argv[4]) : 0;
+	int milliseconds, rate, nth = 0, held = argc > 4 ? atoi(argv[4]) : 0;
 	double (*once)(void);
 
 	if (argc < 4 || inet_pton(AF_INET, argv[2], &to.sin_addr) != 1)
@@ -162,7 +171,7 @@ int main(int argc, char **argv)
 	once = strcmp(argv[1], "datagram") == 0 ? datagram_once : strcmp(argv[1], "accepted") == 0 ? accepted_once : connect_once;
 	raise_limit();
 	for (; held > 0; held -= HELD)
-		hold(held < HELD ? held : HELD);
+		hold(held < HELD ? held : HELD, ++nth);
 	once();
 	while (next_line(&milliseconds))
 		print_figure(rate ? rate_of(milliseconds, once) : median_of(milliseconds, once));
