@@ -1,9 +1,12 @@
 package chains
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -17,10 +20,20 @@ func (c *Chains) SendOwn(fd int, payload []byte, to netip.AddrPort, dontRoute bo
 	return n, c.sentOwn(err, to)
 }
 
-// SendOwnWith is [Chains.SendOwn] with control messages in Winsock's form.
-// EOPNOTSUPP: the chain does not take them, and has sent nothing.
-func (c *Chains) SendOwnWith(fd int, payload []byte, to netip.AddrPort, dontRoute bool, control []byte) (int, unix.Errno) {
+// ControlMessage is what a program says of one datagram, as in a struct cmsghdr.
+type ControlMessage struct {
+	Level, Type int // IP_TOS, IP_TTL, IPV6_TCLASS, IPV6_HOPLIMIT, IP_PKTINFO or IPV6_PKTINFO
+	Data        []byte
+}
+
+// SendOwnWith is [Chains.SendOwn] with control messages. EOPNOTSUPP: the chain does
+// not take them, and has sent nothing.
+func (c *Chains) SendOwnWith(fd int, payload []byte, to netip.AddrPort, dontRoute bool, messages []ControlMessage) (int, unix.Errno) {
 	name, buffer := spi.SockaddrFrom(to), spi.NewBuf(payload)
+	var control []byte
+	for _, m := range messages {
+		control = m.append(control)
+	}
 	message := spi.Msg{
 		Name: &name[0], NameLen: int32(len(name)),
 		Buffers: &buffer, BufferCount: 1, Control: spi.NewBuf(control),
@@ -31,6 +44,31 @@ func (c *Chains) SendOwnWith(fd int, payload []byte, to netip.AddrPort, dontRout
 		return 0, unix.EOPNOTSUPP
 	}
 	return int(sent), c.sentOwn(err, to)
+}
+
+// append appends the message as a WSACMSGHDR with its data.
+func (m ControlMessage) append(b []byte) []byte {
+	data := m.Data
+	var level, kind int32
+	switch [2]int{m.Level, m.Type} {
+	case [2]int{unix.IPPROTO_IP, unix.IP_TOS}:
+		level, kind = spi.IPPROTO_IP, spi.IP_TOS
+	case [2]int{unix.IPPROTO_IP, unix.IP_TTL}:
+		level, kind = spi.IPPROTO_IP, spi.IP_TTL
+	case [2]int{unix.IPPROTO_IP, unix.IP_PKTINFO}: // index, source and destination here; address and index there
+		level, kind, data = spi.IPPROTO_IP, spi.IP_PKTINFO, slices.Concat(data[4:8], data[:4])
+	case [2]int{unix.IPPROTO_IPV6, unix.IPV6_TCLASS}:
+		level, kind = spi.IPPROTO_IPV6, spi.IPV6_TCLASS
+	case [2]int{unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT}:
+		level, kind = spi.IPPROTO_IPV6, spi.IPV6_HOPLIMIT
+	case [2]int{unix.IPPROTO_IPV6, unix.IPV6_PKTINFO}:
+		level, kind = spi.IPPROTO_IPV6, spi.IPV6_PKTINFO
+	}
+	b = binary.NativeEndian.AppendUint64(b, uint64(unsafe.Sizeof(spi.CmsgHdr{}))+uint64(len(data)))
+	b = binary.NativeEndian.AppendUint32(b, uint32(level))
+	b = binary.NativeEndian.AppendUint32(b, uint32(kind))
+	b = append(b, data...)
+	return append(b, make([]byte, -len(b)&7)...)
 }
 
 func (c *Chains) sentOwn(err error, to netip.AddrPort) unix.Errno {

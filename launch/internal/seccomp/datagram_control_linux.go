@@ -1,14 +1,13 @@
 package seccomp
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
 
-	"upcall.dev/spi"
+	"upcall.dev/launch/internal/chains"
 )
 
 // split checks that a chain can send the datagram, and cuts one that stands for
@@ -39,9 +38,9 @@ const (
 
 // sendControl is what a program says of a datagram in control messages.
 type sendControl struct {
-	segment int    // of UDP_SEGMENT, or zero
-	windows []byte // the way through the network, as WSASendMsg takes it
-	source  bool   // a source address is among it
+	segment int                     // of UDP_SEGMENT, or zero
+	way     []chains.ControlMessage // for the way through the network
+	source  bool                    // a source address is among it
 }
 
 // wayTo returns the domain whose control messages the kernel heeds on the way to an
@@ -75,13 +74,13 @@ func (c *datagramCall) readControl(control []byte, way int) (sc sendControl, err
 			if !ok {
 				return sc, unix.EINVAL
 			}
-			sc.windows = appendControl(sc.windows, hint.level, hint.kind, order.AppendUint32(nil, uint32(value)))
+			sc.way = append(sc.way, chains.ControlMessage{Level: level, Type: kind, Data: order.AppendUint32(nil, uint32(value))})
 		case level == unix.IPPROTO_IP && kind == unix.IP_PKTINFO && len(data) == unix.SizeofInet4Pktinfo && way == unix.AF_INET:
 			sc.source = sc.source || !anySource(data[4:8])
-			sc.windows = appendControl(sc.windows, spi.IPPROTO_IP, spi.IP_PKTINFO, append(bytes.Clone(data[4:8]), data[:4]...))
+			sc.way = append(sc.way, chains.ControlMessage{Level: level, Type: kind, Data: data})
 		case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_PKTINFO && len(data) == unix.SizeofInet6Pktinfo && c.domain == unix.AF_INET6:
 			sc.source = sc.source || !anySource(data[:16])
-			sc.windows = appendControl(sc.windows, spi.IPPROTO_IPV6, spi.IPV6_PKTINFO, data)
+			sc.way = append(sc.way, chains.ControlMessage{Level: level, Type: kind, Data: data})
 		case level == unix.IPPROTO_IP && kind == unix.IP_PKTINFO: // on the way to an IPv6 address
 		case level == unix.SOL_SOCKET && (kind == unix.SCM_RIGHTS || kind == unix.SCM_CREDENTIALS): // the kernel passes them over as well
 		default:
@@ -106,7 +105,7 @@ func (c *datagramCall) without(control sendControl) unix.Errno {
 		}
 		return c.controlRefused(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO)
 	}
-	if len(control.windows) > 0 {
+	if len(control.way) > 0 {
 		c.hintsLost()
 	}
 	return 0
@@ -118,16 +117,16 @@ func (c *datagramCall) hintsLost() {
 
 // hint is a number for a datagram's way through the network.
 type hint struct {
-	domain           int // of the way that the kernel heeds it on
-	level, kind      int32
-	smallest, octets int // octets is 1 where one byte will do in place of four
+	domain   int // of the way that the kernel heeds it on
+	smallest int
+	byteWide bool // one byte will do in place of four
 }
 
 var hints = map[[2]int]hint{
-	{unix.IPPROTO_IP, unix.IP_TOS}:          {unix.AF_INET, spi.IPPROTO_IP, spi.IP_TOS, 0, 1},
-	{unix.IPPROTO_IP, unix.IP_TTL}:          {unix.AF_INET, spi.IPPROTO_IP, spi.IP_TTL, 1, 4},
-	{unix.IPPROTO_IPV6, unix.IPV6_TCLASS}:   {unix.AF_INET6, spi.IPPROTO_IPV6, spi.IPV6_TCLASS, -1, 4},
-	{unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT}: {unix.AF_INET6, spi.IPPROTO_IPV6, spi.IPV6_HOPLIMIT, -1, 4},
+	{unix.IPPROTO_IP, unix.IP_TOS}:          {unix.AF_INET, 0, true},
+	{unix.IPPROTO_IP, unix.IP_TTL}:          {unix.AF_INET, 1, false},
+	{unix.IPPROTO_IPV6, unix.IPV6_TCLASS}:   {unix.AF_INET6, -1, false},
+	{unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT}: {unix.AF_INET6, -1, false},
 }
 
 // value returns what a control message says. ok is false where the kernel refuses
@@ -136,21 +135,12 @@ func (h hint) value(data []byte) (value int, ok bool) {
 	switch {
 	case len(data) == 4:
 		value = int(int32(binary.NativeEndian.Uint32(data)))
-	case len(data) == 1 && h.octets == 1:
+	case len(data) == 1 && h.byteWide:
 		value = int(data[0])
 	default:
 		return 0, false
 	}
 	return value, value >= h.smallest && value <= 255
-}
-
-// appendControl appends a WSACMSGHDR and its data.
-func appendControl(b []byte, level, kind int32, data []byte) []byte {
-	b = binary.NativeEndian.AppendUint64(b, uint64(unix.SizeofCmsghdr+len(data)))
-	b = binary.NativeEndian.AppendUint32(b, uint32(level))
-	b = binary.NativeEndian.AppendUint32(b, uint32(kind))
-	b = append(b, data...)
-	return append(b, make([]byte, -len(b)&7)...)
 }
 
 // anySource reports whether a source address says nothing, or is the loopback

@@ -202,8 +202,8 @@ func (c *datagramCall) sendOwn(o *outgoing) (int, unix.Errno) {
 
 func (c *datagramCall) sendPart(part []byte, o *outgoing, control sendControl) (int, unix.Errno) {
 	dontRoute := o.flags&unix.MSG_DONTROUTE != 0
-	if len(control.windows) > 0 {
-		if n, errno := c.through.SendOwnWith(c.fd, part, o.to, dontRoute, control.windows); errno != unix.EOPNOTSUPP {
+	if len(control.way) > 0 {
+		if n, errno := c.through.SendOwnWith(c.fd, part, o.to, dontRoute, control.way); errno != unix.EOPNOTSUPP {
 			return n, errno
 		}
 		if errno := c.without(control); errno != 0 {
