@@ -144,10 +144,10 @@ func (c *connection) takeError() unix.Errno {
 	return c.errno
 }
 
-// neverTried reports whether a TCP socket is as new. A program asks such a
-// one for its error when a signal has interrupted its connect in the moment
-// before the host received it, as receivers.missed tells: it believes that the attempt goes on, and zero
-// would mean that it has succeeded.
+// neverTried reports whether a TCP socket is as new. A program asks such a one for
+// its error when a signal has interrupted its connect in the moment before the host
+// received it, as receivers.missed tells: it believes that the attempt goes on, and
+// zero would mean that it has succeeded.
 func neverTried(fd int) bool {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	return err == nil && info.State == tcpClose && info.Segs_out == 0
