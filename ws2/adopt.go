@@ -42,35 +42,6 @@ func (d *DLL) adopt(r *running, s spi.Socket, stale *socket) (*socket, spi.Errno
 	return nil, spi.WSAENOTSOCK
 }
 
-// Adopt gives an operating-system handle that nobody has registered to a catalog
-// entry, by its id, so that no provider is asked whose it is. A handle that the DLL
-// knows stays what it is.
-//
-// WSANOTINITIALISED, WSAENOTSOCK (what cannot be such a handle), WSAEINVAL (the id is
-// not of an entry for IFS handles that the application may use), and the code of a
-// provider that cannot be started.
-func (t *Thread) Adopt(s spi.Socket, entryID uint32) error {
-	r, code := t.enter()
-	if code != 0 {
-		return t.fail(code)
-	}
-	if !isIFS(s) {
-		return t.fail(spi.WSAENOTSOCK)
-	}
-	e := r.byID[entryID]
-	if e == nil || !e.usable || e.Layer() || !e.IFS() {
-		return t.fail(spi.WSAEINVAL)
-	}
-	if code := e.provider.startForCode(e); code != 0 {
-		return t.fail(code)
-	}
-	stale := t.dll.handles.find(s)
-	if stale == nil || stale.provider.state.Load() == retired {
-		t.dll.handles.ifs.CompareAndSwap(uintptr(s), stale, &socket{provider: e.provider, entry: e}) // else another thread was faster
-	}
-	return nil
-}
-
 // infos are descriptions that providers have written into.
 var infos = sync.Pool{New: func() any { return new(spi.ProtocolInfo) }}
 

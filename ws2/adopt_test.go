@@ -36,28 +36,6 @@ func foreign(t *testing.T) spi.Socket {
 	return spi.Socket(f.Fd())
 }
 
-func TestAdoptGivesAHandleToAnEntryUnasked(t *testing.T) {
-	h := newHost(t)
-	s := foreign(t)
-	first, second := h.ifs("first", tcp()), h.ifs("second", tcp(), udp())
-	first.answers(s, first.ids[0])
-	thread := h.up()
-	wantCode(t, thread, thread.Adopt(s, second.ids[1]), 0)
-	wantCode(t, thread, thread.Listen(s, 1), 0)
-	if second.called("WSPListen") != 1 || first.called("WSPGetSockOpt") != 0 || second.called("WSPGetSockOpt") != 0 {
-		t.Error("the handle is another provider's, or one was asked for it")
-	}
-	if got := h.handles.find(s).entry.CatalogEntryID; got != second.ids[1] {
-		t.Errorf("adopted under entry %d, want %d", got, second.ids[1])
-	}
-	wantCode(t, thread, thread.Adopt(s, first.ids[0]), 0)
-	if got := h.handles.find(s).entry.CatalogEntryID; got != second.ids[1] {
-		t.Errorf("a handle that is known went to entry %d", got)
-	}
-	wantCode(t, thread, thread.Adopt(foreign(t), 4711), spi.WSAEINVAL)
-	wantCode(t, thread, thread.Adopt(1<<33, second.ids[0]), spi.WSAENOTSOCK)
-}
-
 func TestBehaviour027_AdoptionAsksIFSProvidersInOrder(t *testing.T) {
 	h := newHost(t)
 	s := foreign(t)

@@ -202,9 +202,6 @@ func (c *Chains) ConnectOwn(fd int, to netip.AddrPort) unix.Errno {
 // the provider tells. The dup is given up by ReleaseLent.
 func (c *Chains) ConnectLent(fd int, s *lent.Socket, to netip.AddrPort) unix.Errno {
 	lent.Lend(fd, s)
-	if e := c.entry(s.Domain, unix.SOCK_STREAM); e != nil {
-		_ = c.thread.Adopt(spi.Socket(fd), e.CatalogEntryID) // else ConnectOwn says what is wrong
-	}
 	return c.ConnectOwn(fd, to)
 }
 
