@@ -2,11 +2,12 @@ package isolate
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -50,7 +51,7 @@ const (
 // a device of the network stack.
 type link struct {
 	fd         int
-	wake       int // eventfd: stop reading
+	file       *os.File // the same, for the poller
 	ring       []byte
 	dispatcher stack.NetworkDispatcher // set before reading begins
 	reading    sync.WaitGroup
@@ -77,25 +78,18 @@ func newLink(packets int, closed func(netip.AddrPort), down func()) (*link, erro
 	if err != nil {
 		return fail(err)
 	}
-	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		_ = unix.Munmap(ring)
-		return fail(err)
-	}
-	return &link{fd: packets, wake: wake, ring: ring, closed: closed, down: down}, nil
+	return &link{fd: packets, file: os.NewFile(uintptr(packets), "packets"), ring: ring, closed: closed, down: down}, nil
 }
 
 // stop ends reading.
 func (l *link) stop() {
-	one := [8]byte{1}
-	_, _ = unix.Write(l.wake, one[:])
+	_ = l.file.SetReadDeadline(time.Unix(1, 0))
 }
 
-// close frees the descriptors, when nobody reads or writes any more.
+// close frees the descriptor, when nobody reads or writes any more.
 func (l *link) close() {
 	_ = unix.Munmap(l.ring)
-	_ = unix.Close(l.fd)
-	_ = unix.Close(l.wake)
+	_ = l.file.Close()
 }
 
 // Attach starts reading.
@@ -107,48 +101,51 @@ func (l *link) Attach(d stack.NetworkDispatcher) {
 	l.reading.Go(l.read)
 }
 
-// read delivers what the program's namespace sends.
+// read delivers what the program's namespace sends. Go's poller waits for it: a
+// thread that waits by itself keeps a processor, which the runtime's monitor takes
+// away from it again and again.
 func (l *link) read() {
 	defer l.down()
-	for next := 0; ; {
-		frame := l.ring[next/ringPerBlock*ringBlock+next%ringPerBlock*ringFrame:][:ringFrame]
-		status := (*uint32)(unsafe.Pointer(&frame[0]))
-		now := atomic.LoadUint32(status)
-		if now&statusOfUser == 0 {
-			if !l.wait() {
-				return
-			}
-			continue
-		}
-		if now&statusTruncated == 0 {
-			length, start := binary.NativeEndian.Uint32(frame[ringLength:]), uint32(binary.NativeEndian.Uint16(frame[ringStart:]))
-			l.deliver(frame[start-vnetHeaderSize : start+length])
-		}
-		atomic.StoreUint32(status, statusOfKernel)
-		next = (next + 1) % ringFrames
+	raw, err := l.file.SyscallConn()
+	if err != nil {
+		return
 	}
+	next := 0
+	all := func() (some bool) {
+		for ; l.take(next); some = true {
+			next = (next + 1) % ringFrames
+		}
+		return some
+	}
+	_ = raw.Read(func(uintptr) (ended bool) { return !all() && l.hasVanished() })
+	all() // what came before the device went
 }
 
-// wait waits for a packet. It reports false when none will come.
-func (l *link) wait() bool {
-	for {
-		set := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}, {Fd: int32(l.wake), Events: unix.POLLIN}}
-		_, err := unix.Poll(set, -1)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil, set[1].Revents != 0:
-			return false
-		case set[0].Revents&unix.POLLERR != 0:
-			// The device goes with the namespace at its other end.
-			code, err := unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-			if err != nil || unix.Errno(code) == unix.ENETDOWN {
-				l.vanished.Store(true)
-				return false
-			}
-		}
-		return true
+// take delivers the packet in a frame of the ring, and gives the frame back to the
+// kernel. It reports false when none has come.
+func (l *link) take(index int) bool {
+	frame := l.ring[index/ringPerBlock*ringBlock+index%ringPerBlock*ringFrame:][:ringFrame]
+	status := (*uint32)(unsafe.Pointer(&frame[0]))
+	now := atomic.LoadUint32(status)
+	if now&statusOfUser == 0 {
+		return false
 	}
+	if now&statusTruncated == 0 {
+		length, start := binary.NativeEndian.Uint32(frame[ringLength:]), uint32(binary.NativeEndian.Uint16(frame[ringStart:]))
+		l.deliver(frame[start-vnetHeaderSize : start+length])
+	}
+	atomic.StoreUint32(status, statusOfKernel)
+	return true
+}
+
+// hasVanished reports whether the device has gone, as it does with the namespace at
+// its other end.
+func (l *link) hasVanished() bool {
+	code, err := unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil || unix.Errno(code) == unix.ENETDOWN {
+		l.vanished.Store(true)
+	}
+	return l.vanished.Load()
 }
 
 // deliver gives the stack a copy of a packet.
@@ -225,6 +222,10 @@ func (l *link) send(protocol tcpip.NetworkProtocolNumber, transport, checksum in
 		}
 	}
 	_, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(l.fd), uintptr(unsafe.Pointer(&vector[0])), uintptr(len(vector)))
+	if errno == unix.ENETDOWN || errno == unix.ENXIO { // told once, and so not to read
+		l.vanished.Store(true)
+		l.stop()
+	}
 	return errno
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
 
@@ -53,7 +52,7 @@ func (s *Server) connect(r *tcp.ForwarderRequest) {
 	}
 	r.Complete(false)
 	end.SocketOptions().SetDelayOption(false)
-	relay.Run(&stream{gonet.NewTCPConn(&queue, end), end}, remote, s.closing, &s.relayed)
+	relay.Run(newStream(end, &queue, id.RemoteAddress), remote, s.closing, &s.relayed)
 }
 
 // dial connects the chain.
@@ -81,16 +80,4 @@ func domainOf(to netip.AddrPort) int {
 func addrPort(a tcpip.Address, port uint16) netip.AddrPort {
 	addr, _ := netip.AddrFromSlice(a.AsSlice())
 	return netip.AddrPortFrom(addr, port)
-}
-
-// stream is the stack's end of a program's connection.
-type stream struct {
-	*gonet.TCPConn
-	end tcpip.Endpoint
-}
-
-// SetLinger with 0 seconds makes Close reset the connection.
-func (s *stream) SetLinger(seconds int) error {
-	s.end.SocketOptions().SetLinger(tcpip.LingerOption{Enabled: seconds >= 0, Timeout: time.Duration(seconds) * time.Second})
-	return nil
 }

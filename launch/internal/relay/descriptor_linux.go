@@ -16,10 +16,11 @@ import (
 // processor on, and stays awake to do so again. The longest copies take half a
 // millisecond, less than a goroutine that only computes may go on for.
 
-// transfer is recvfrom or sendto without waiting.
-func transfer(call, fd uintptr, b []byte) (int, unix.Errno) {
+// Transfer makes one call, SYS_RECVFROM or SYS_SENDTO, without waiting; flags may have
+// MSG_PEEK.
+func Transfer(call, fd uintptr, b []byte, flags uintptr) (int, unix.Errno) {
 	for {
-		n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 		switch {
 		case errno == 0:
 			return int(n), 0
@@ -41,7 +42,7 @@ func copyDescriptor(to io.Writer, from *net.TCPConn) error {
 	var errno unix.Errno
 	read := func(fd uintptr) bool {
 		piece = size.Take()
-		n, errno = transfer(unix.SYS_RECVFROM, fd, piece.Bytes())
+		n, errno = Transfer(unix.SYS_RECVFROM, fd, piece.Bytes(), 0)
 		if errno == unix.EAGAIN {
 			size.Give(piece, 0)
 			return false
@@ -99,7 +100,7 @@ func (w *descriptorWriter) Write(b []byte) (int, error) {
 
 func (w *descriptorWriter) once(fd uintptr) bool {
 	for len(w.rest) > 0 {
-		n, errno := transfer(unix.SYS_SENDTO, fd, w.rest)
+		n, errno := Transfer(unix.SYS_SENDTO, fd, w.rest, 0)
 		switch errno {
 		case 0:
 			w.rest = w.rest[n:]

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
 
 	"upcall.dev/internal/pieces"
 )
@@ -53,7 +54,34 @@ func Run(local, remote Stream, closing <-chan struct{}, relayed *atomic.Int64) {
 	}
 }
 
+// Copier is an end that copies between itself and a socket of the kernel's better
+// than by Read and Write. Both methods go on until what they read ends, or an error,
+// and call count with each number of bytes that they have passed on.
+type Copier interface {
+	CopyTo(to syscall.RawConn, count func(n int)) error
+	CopyFrom(from syscall.RawConn, count func(n int)) error
+}
+
 func copyHalf(to, from Stream, relayed *atomic.Int64) error {
+	err := copyUntilEnd(to, from, relayed)
+	if err == nil {
+		err = to.CloseWrite()
+	}
+	return err
+}
+
+func copyUntilEnd(to, from Stream, relayed *atomic.Int64) error {
+	count := func(n int) { relayed.Add(int64(n)) }
+	if c, ok := from.(Copier); ok {
+		if raw, ok := descriptor(to); ok {
+			return c.CopyTo(raw, count)
+		}
+	}
+	if c, ok := to.(Copier); ok {
+		if raw, ok := descriptor(from); ok {
+			return c.CopyFrom(raw, count)
+		}
+	}
 	var w io.Writer = to
 	if conn, ok := to.(*net.TCPConn); ok {
 		var err error
@@ -61,10 +89,18 @@ func copyHalf(to, from Stream, relayed *atomic.Int64) error {
 			return err
 		}
 	}
-	if err := copyAll(&counter{w, relayed}, from); err != nil {
-		return err
+	return copyAll(&counter{w, relayed}, from)
+}
+
+// descriptor returns what an end is to the kernel, if it is a socket of the
+// kernel's and no layer wants its bytes.
+func descriptor(end Stream) (raw syscall.RawConn, ok bool) {
+	c, ok := end.(syscall.Conn)
+	if !ok {
+		return nil, false
 	}
-	return to.CloseWrite()
+	raw, err := c.SyscallConn()
+	return raw, err == nil
 }
 
 // counter counts what it passes on.
