@@ -58,6 +58,7 @@ type link struct {
 	closed     func(source netip.AddrPort) // called when a datagram has reached nobody
 	down       func()                      // called once, when the namespace has gone or reading was stopped
 	vanished   atomic.Bool                 // the namespace has gone
+	stopped    atomic.Bool                 // reading ends, however much comes
 }
 
 var _ stack.LinkEndpoint = (*link)(nil)
@@ -83,6 +84,7 @@ func newLink(packets int, closed func(netip.AddrPort), down func()) (*link, erro
 
 // stop ends reading.
 func (l *link) stop() {
+	l.stopped.Store(true)
 	_ = l.file.SetReadDeadline(time.Unix(1, 0))
 }
 
@@ -111,14 +113,23 @@ func (l *link) read() {
 		return
 	}
 	next := 0
-	all := func() (some bool) {
-		for ; l.take(next); some = true {
+	take := func() bool {
+		some := l.take(next)
+		if some {
 			next = (next + 1) % ringFrames
 		}
 		return some
 	}
-	_ = raw.Read(func(uintptr) (ended bool) { return !all() && l.hasVanished() })
-	all() // what came before the device went
+	_ = raw.Read(func(uintptr) (ended bool) {
+		some := false
+		for !l.stopped.Load() && take() {
+			some = true
+		}
+		return !some && l.hasVanished()
+	})
+	// What came before the end; who is left may go on sending.
+	for n := 0; n < ringFrames && take(); n++ {
+	}
 }
 
 // take delivers the packet in a frame of the ring, and gives the frame back to the

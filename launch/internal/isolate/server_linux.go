@@ -44,11 +44,13 @@ type Server struct {
 	guard       *guard
 	gone        chan struct{}  // closed when the namespace has gone, or serving was stopped
 	work        sync.WaitGroup // every goroutine of the server
-	connections sync.WaitGroup // connects and relays among them
+	connections sync.WaitGroup // connects, relays and flows among them
 	relayed     atomic.Int64   // bytes, to see whether there is progress
 	closing     chan struct{}  // closed when connections must end
 	connecting  context.Context
 	giveUp      context.CancelFunc
+	sending     context.Context // the datagrams of all flows
+	stopSending context.CancelFunc
 }
 
 const nicID = 1
@@ -68,11 +70,13 @@ const timeWait = 5 * time.Millisecond
 func newServer(packets int, d *directory, connections *flows, g *guard, c Config) (*Server, error) {
 	s := &Server{Config: c, directory: d, recorded: connections, guard: g, gone: make(chan struct{}), closing: make(chan struct{})}
 	s.connecting, s.giveUp = context.WithCancel(context.Background())
+	s.sending, s.stopSending = context.WithCancel(context.Background())
 	s.datagrams.flows = map[netip.AddrPort]*flow{}
 	s.refusals.heads = map[stack.TransportEndpointID][]byte{}
 	var err error
 	if s.link, err = newLink(packets, s.datagrams.closedBy, func() { close(s.gone) }); err != nil {
 		s.giveUp()
+		s.stopSending()
 		return nil, err
 	}
 	s.stack = stack.New(stack.Options{
@@ -81,6 +85,7 @@ func newServer(packets int, d *directory, connections *flows, g *guard, c Config
 	})
 	if err := s.configure(); err != nil {
 		s.giveUp()
+		s.stopSending()
 		s.stack.Destroy()
 		return nil, err
 	}
@@ -124,9 +129,12 @@ func (s *Server) Gone() <-chan struct{} { return s.gone }
 // Relayed is the bytes that relays have carried so far.
 func (s *Server) Relayed() int64 { return s.relayed.Load() }
 
-// WaitConnections waits until connects and relays have ended. It is called once
-// Gone is closed.
-func (s *Server) WaitConnections() { s.connections.Wait() }
+// WaitConnections waits until connects and relays have ended, and the datagrams
+// that the program had sent are with the chain. It is called once Gone is closed.
+func (s *Server) WaitConnections() {
+	s.datagrams.finish()
+	s.connections.Wait()
+}
 
 // Stop ends serving: the namespace has no way out any more, and from Shutdown on
 // its guard says so to whoever is left.
@@ -143,7 +151,8 @@ func (s *Server) Shutdown(patience time.Duration) bool {
 	defer s.guard.end(!s.link.vanished.Load())
 	close(s.closing)
 	s.CancelConnects()
-	s.datagrams.close()
+	s.datagrams.finish()
+	s.stopSending()
 	ended := make(chan struct{})
 	go func() {
 		s.work.Wait()

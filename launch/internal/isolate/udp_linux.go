@@ -50,8 +50,10 @@ type flow struct {
 	source netip.AddrPort
 	number uint64 // by which it is counted
 	queue  chan datagram
-	end    context.CancelFunc
-	active atomic.Int64 // when the last datagram passed, in Unix nanoseconds
+	end    context.CancelFunc // after what is queued
+	giveUp context.CancelFunc // at once
+	open   atomic.Bool        // it has the chain's socket
+	active atomic.Int64       // when the last datagram passed, in Unix nanoseconds
 
 	mu       sync.Mutex              // guards what follows; a leaf lock
 	peers    map[netip.AddrPort]peer // by the address that the chain knows
@@ -103,18 +105,21 @@ func (s *Server) flow(source netip.AddrPort) *flow {
 	if len(d.flows) >= maxFlows {
 		d.endIdlest()
 	}
-	ctx, end := context.WithCancel(context.Background())
-	f := &flow{source: source, queue: make(chan datagram, flowQueue), end: end, peers: map[netip.AddrPort]peer{}, lookups: true}
+	ctx, giveUp := context.WithCancel(s.sending)
+	more, end := context.WithCancel(ctx)
+	f := &flow{source: source, queue: make(chan datagram, flowQueue), end: end, giveUp: giveUp, peers: map[netip.AddrPort]peer{}, lookups: true}
 	f.active.Store(time.Now().UnixNano())
 	d.flows[source] = f
 	d.opened++
 	f.number = d.opened
 	s.work.Add(1)
+	s.connections.Add(1)
 	go func() {
 		defer s.work.Done()
+		defer s.connections.Done()
 		defer d.remove(f)
-		defer end()
-		s.serve(ctx, f)
+		defer giveUp()
+		s.serve(ctx, more, f)
 	}()
 	return f
 }
@@ -127,7 +132,7 @@ func (d *datagrams) endIdlest() {
 			idlest = f
 		}
 	}
-	idlest.end()
+	idlest.finish()
 	delete(d.flows, idlest.source)
 }
 
@@ -139,8 +144,18 @@ func (d *datagrams) remove(f *flow) {
 	}
 }
 
-// close ends all flows, and lets none begin.
-func (d *datagrams) close() {
+// finish ends the flow after what is queued, or at once where that waits for the
+// chain's socket.
+func (f *flow) finish() {
+	if f.open.Load() {
+		f.end()
+	} else {
+		f.giveUp()
+	}
+}
+
+// finish ends all flows after what is queued, and lets none begin.
+func (d *datagrams) finish() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
@@ -154,7 +169,7 @@ func (d *datagrams) closedBy(source netip.AddrPort) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if f := d.flows[source]; f != nil {
-		f.end()
+		f.finish()
 		delete(d.flows, source)
 	}
 }
@@ -193,8 +208,9 @@ func (f *flow) idle() time.Duration {
 	return flowIdle
 }
 
-// serve carries a flow until it is idle or ctx ends.
-func (s *Server) serve(ctx context.Context, f *flow) {
+// serve carries a flow until it is idle. When more ends it sends what is queued yet,
+// when ctx ends nothing.
+func (s *Server) serve(ctx, more context.Context, f *flow) {
 	through, err := s.through()
 	if err != nil {
 		s.Log(fmt.Sprintf("%v; what the program sends by UDP is lost", err))
@@ -213,26 +229,34 @@ func (s *Server) serve(ctx context.Context, f *flow) {
 		}
 		return
 	}
+	f.open.Store(true)
 	own := through.ConnectsOwn(domain, unix.SOCK_DGRAM)
 	if own {
 		wantErrors(conn, domain)
 	}
 	var receiving sync.WaitGroup
-	receiving.Go(func() { s.receive(ctx, f, through, conn, own) })
-	s.send(ctx, f, through, conn, own)
+	receiving.Go(func() { s.receive(more, f, through, conn, own) })
+	s.send(ctx, more, f, through, conn, own)
 	_ = conn.Close()
 	receiving.Wait()
 }
 
-// send sends what the program has sent, until ctx ends.
-func (s *Server) send(ctx context.Context, f *flow, through *chains.Chains, conn *wsnet.PacketConn, own bool) {
+// send sends what the program has sent, until ctx ends, or more and the queue.
+func (s *Server) send(ctx, more context.Context, f *flow, through *chains.Chains, conn *wsnet.PacketConn, own bool) {
 	domain := domainOf(f.source)
 	for {
 		var d datagram
 		select {
-		case <-ctx.Done():
-			return
 		case d = <-f.queue:
+		case <-more.Done():
+			select {
+			case d = <-f.queue:
+			default:
+				return
+			}
+		}
+		if ctx.Err() != nil {
+			return
 		}
 		_, err := conn.WriteToUDPAddrPort(d.payload, d.to)
 		if err != nil && own && s.reportErrors(f, conn) {
@@ -244,6 +268,7 @@ func (s *Server) send(ctx context.Context, f *flow, through *chains.Chains, conn
 			errno = through.Errno(err)
 			s.unreachable(f, d.to, errno)
 		}
+		s.relayed.Add(int64(len(d.payload)))
 		s.count("udp", f.number, d.to, through.Way(domain, unix.SOCK_DGRAM), errno)
 	}
 }
