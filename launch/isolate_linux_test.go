@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"upcall.dev/catalog"
 	"upcall.dev/internal/freeport"
@@ -336,46 +335,6 @@ func TestIsolatedProgramLeavesAtOnce(t *testing.T) {
 		}
 		if n := <-arrived; n != size {
 			t.Errorf("%d bytes of %d have arrived", n, size)
-		}
-	})
-}
-
-// So does every datagram, also where an answer meets a closed socket before the
-// chain has sent the rest.
-func TestIsolatedDatagramsOfAProgramThatLeaves(t *testing.T) {
-	need(t, "python3")
-	const count = 100
-	const program = "import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\nfor _ in range(int(sys.argv[3])): s.sendto(b'x', (sys.argv[1], int(sys.argv[2])))"
-	eachIsolated(t, func(t *testing.T, o Options, trace string) {
-		c, err := net.ListenPacket("udp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		arrived := make(chan int, 1)
-		go func() {
-			n := 0
-			for b := make([]byte, 1); n < count; n++ {
-				_, from, err := c.ReadFrom(b)
-				if err != nil {
-					break
-				}
-				_, _ = c.WriteTo(b, from)
-			}
-			arrived <- n
-		}()
-		host, port := splitAddress(t, insideOf(t, c.LocalAddr().String()))
-		var s Summary
-		o.Summary = func(got Summary) { s = got }
-		if got := run(t, o, "python3", "-c", program, host, port, fmt.Sprint(count)); got.code != 0 {
-			t.Fatalf("exit code %d: %s\n%s", got.code, got.out, got.log)
-		}
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
-		if n := <-arrived; n != count {
-			t.Errorf("%d datagrams of %d have arrived", n, count)
-		}
-		if len(s.Uses) != 1 || s.Uses[0].Sockets != 1 || s.Uses[0].Datagrams != count {
-			t.Errorf("the summary has not the %d datagrams of one socket:\n%v", count, s)
 		}
 	})
 }
