@@ -3,6 +3,7 @@ package wsnet
 import (
 	"context"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -11,8 +12,8 @@ import (
 )
 
 // Bound is a stream socket that has its local address and does not listen yet.
-// [Bound.Listen] or [Bound.Close] must end it before [Stack.Close] is called,
-// which waits for it.
+// [Bound.Listen], [Bound.Connect] or [Bound.Close] must end it before [Stack.Close]
+// is called, which waits for it.
 type Bound struct {
 	socket    *socket
 	local     net.Addr
@@ -43,7 +44,7 @@ func (b *Bound) Addr() net.Addr { return b.local }
 
 // Listen makes the socket listen, with room for backlog connections that wait
 // to be accepted; zero means the provider's maximum. On failure the socket is
-// closed. net.ErrClosed when Listen or Close has been called before.
+// closed. net.ErrClosed when Listen, Connect or Close has been called before.
 func (b *Bound) Listen(backlog int) (*Listener, error) {
 	if !b.end() {
 		return nil, &net.OpError{Op: "listen", Net: b.protocol.network, Addr: b.local, Err: net.ErrClosed}
@@ -63,6 +64,31 @@ func (b *Bound) Listen(backlog int) (*Listener, error) {
 		return nil, l.opError("listen", err)
 	}
 	return l, nil
+}
+
+// Connect connects the socket, from the address that it has, to an address of the
+// same family. When ctx ends first the error matches ctx.Err(). On failure the
+// socket is closed. net.ErrClosed when Listen, Connect or Close has been called
+// before.
+func (b *Bound) Connect(ctx context.Context, to netip.AddrPort) (*Conn, error) {
+	remote := net.TCPAddrFromAddrPort(to)
+	fail := func(err error) (*Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: b.protocol.network, Source: b.local, Addr: remote, Err: contextError(err)}
+	}
+	if !b.end() {
+		return fail(net.ErrClosed)
+	}
+	if err := b.socket.connect(ctx, spi.SockaddrFrom(to)); err != nil {
+		b.socket.discard()
+		return fail(err)
+	}
+	local, peer := b.socket.localAddr(&b.protocol), b.socket.remoteAddr(&b.protocol, remote)
+	if err := b.socket.ready(); err != nil {
+		return fail(err)
+	}
+	c := newConn(b.socket, &b.protocol, local, peer)
+	c.setDefaults(b.keepAlive)
+	return c, nil
 }
 
 // Close closes the socket. After Listen it does nothing and gives net.ErrClosed.

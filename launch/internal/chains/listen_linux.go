@@ -124,6 +124,18 @@ func (c *Chains) Listen(b *wsnet.Bound, backlog int) (*wsnet.Listener, unix.Errn
 	return l, 0
 }
 
+// Connect connects a bound socket. For a target of the other family, a mapped address
+// to which a socket of IPv6 connects, another is bound in its place.
+func (c *Chains) Connect(ctx context.Context, b *wsnet.Bound, to netip.AddrPort) (*wsnet.Conn, error) {
+	own, isTCP := b.Addr().(*net.TCPAddr)
+	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+	if isTCP && (own.IP.To4() != nil) != to.Addr().Is4() {
+		_ = b.Close()
+		return c.DialFrom(ctx, own.AddrPort(), to)
+	}
+	return b.Connect(ctx, to)
+}
+
 // DialFrom is [Chains.Dial] from a local address. One that is unspecified is of
 // the family of to, as for a socket of IPv6 that connects to a mapped address.
 func (c *Chains) DialFrom(ctx context.Context, from, to netip.AddrPort) (*wsnet.Conn, error) {

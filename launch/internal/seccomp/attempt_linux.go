@@ -222,15 +222,13 @@ func (a *attempt) connectJoined(ctx context.Context) {
 	a.answer(0)
 }
 
-// dial connects a socket of the chain, from the address that the program's has been
-// bound to.
+// dial connects a socket of the chain: the one that the program's has been bound by,
+// if that is so.
 func (a *attempt) dial(ctx context.Context) (*wsnet.Conn, error) {
-	var from netip.AddrPort
 	if b := a.s.servers.lookup(a.c.cookie); b != nil {
-		from = b.at
-		b.end()
+		return b.connect(ctx, a.c.target)
 	}
-	return a.chains.DialFrom(ctx, from, a.c.target)
+	return a.chains.DialFrom(ctx, netip.AddrPort{}, a.c.target)
 }
 
 // refuse ends an attempt that has not begun.

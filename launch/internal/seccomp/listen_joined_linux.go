@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -326,14 +327,9 @@ func (b *server) arrivedFrom(from netip.AddrPort) *carried {
 
 // end closes the chain's socket. Connections stay.
 func (b *server) end() {
-	b.s.servers.remove(b)
-	b.mu.Lock()
-	ended := b.ended
-	b.ended = true
-	listener, bound := b.listener, b.bound
-	b.mu.Unlock()
+	bound, listener, first := b.finish()
 	switch {
-	case ended:
+	case !first:
 		return
 	case listener != nil:
 		_ = listener.Close()
@@ -341,6 +337,31 @@ func (b *server) end() {
 		_ = bound.Close()
 	}
 	b.through.Release()
+}
+
+// finish ends a server but for the chain's socket. first is false when that has been
+// done before.
+func (b *server) finish() (bound *wsnet.Bound, listener *wsnet.Listener, first bool) {
+	b.s.servers.remove(b)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	first = !b.ended
+	b.ended = true
+	return b.bound, b.listener, first
+}
+
+// connect ends a server whose socket does not listen, by connecting it.
+func (b *server) connect(ctx context.Context, to netip.AddrPort) (*wsnet.Conn, error) {
+	bound, listener, first := b.finish()
+	if !first {
+		return nil, net.ErrClosed // with the program's socket, meanwhile
+	}
+	defer b.through.Release()
+	if listener != nil { // meanwhile
+		_ = listener.Close()
+		return nil, net.ErrClosed
+	}
+	return b.through.Connect(ctx, bound, to)
 }
 
 // accepted enters the program's end of the connection, for its names.
