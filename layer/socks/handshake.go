@@ -83,10 +83,9 @@ func shake(t transport, s step) error {
 		}
 		var b []byte
 		var err error
-		switch {
-		case s.read == head:
+		if s.read == head {
 			b, err = readHead(t)
-		default:
+		} else {
 			if s.read > len(room) {
 				room = make([]byte, s.read)
 			}

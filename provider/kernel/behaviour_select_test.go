@@ -132,7 +132,7 @@ func TestBehaviour098_SelectHundredSockets(t *testing.T) {
 
 func TestBehaviour099_ConnectInSelect(t *testing.T) {
 	each(t, internet, func(t *testing.T, th *ws2.Thread, f family) {
-		l, name := listen(t, th, f)
+		_, name := listen(t, th, f)
 		c := stream(t, th, f)
 		nonblocking(t, th, c, 1)
 		want(t, th.Connect(c, name), spi.WSAEWOULDBLOCK)
@@ -142,10 +142,10 @@ func TestBehaviour099_ConnectInSelect(t *testing.T) {
 			t.Errorf("SO_ERROR is %d after success", e)
 		}
 
-		l, name = silent(t, th, f)
+		l, silentName := silent(t, th, f)
 		c = stream(t, th, f)
 		nonblocking(t, th, c, 1)
-		want(t, th.Connect(c, name), spi.WSAEWOULDBLOCK)
+		want(t, th.Connect(c, silentName), spi.WSAEWOULDBLOCK)
 		read, write, except := spi.NewFDSet(c), spi.NewFDSet(c), spi.NewFDSet(c)
 		n, err := th.Select(read, write, except, nil)
 		ok(t, err)
@@ -161,7 +161,7 @@ func TestBehaviour099_ConnectInSelect(t *testing.T) {
 
 		// The socket can try again.
 		ok(t, th.Listen(l, 1))
-		want(t, th.Connect(c, name), spi.WSAEWOULDBLOCK)
+		want(t, th.Connect(c, silentName), spi.WSAEWOULDBLOCK)
 		ready(t, th, c, 'w')
 	})
 }
