@@ -29,7 +29,9 @@ type Definition struct {
 	// Without are the extension functions that the layer cannot support:
 	// clients that ask for one get WSAEOPNOTSUPP. A layer that changes what
 	// WSPSend sends needs the same in TransmitFile, TransmitPackets, WSASendMsg
-	// and the data of ConnectEx, by [WrapExtension], or does without them.
+	// and the data of ConnectEx, by [WrapExtension], or does without them. So does
+	// one that decides by the address of WSPConnect, which ConnectEx has as well,
+	// or of WSPSendTo, which WSASendMsg has.
 	Without []spi.GUID
 	// New returns the layer's provider over the started provider next, usually
 	// a struct that embeds next. It is called once for each different next

@@ -136,8 +136,10 @@ func (c *Chains) Connect(ctx context.Context, b *wsnet.Bound, to netip.AddrPort)
 	return b.Connect(ctx, to)
 }
 
-// DialFrom is [Chains.Dial] from a local address. One that is unspecified is of
-// the family of to, as for a socket of IPv6 that connects to a mapped address.
+// DialFrom is [Chains.Dial] from a local address, for a stream that is joined to the
+// program's: bytes out of band arrive in line. The zero from lets the provider choose;
+// an unspecified address is of the family of to, as for a socket of IPv6 that connects
+// to a mapped address.
 func (c *Chains) DialFrom(ctx context.Context, from, to netip.AddrPort) (*wsnet.Conn, error) {
 	d := c.stack.Dialer()
 	d.KeepAlive = -1
