@@ -455,6 +455,32 @@ func TestBehaviour043_CleanupIndicatesNothingThroughLayers(t *testing.T) {
 	}
 }
 
+// The packets of a closed port come to the layer on a goroutine of the DLL's,
+// beside the cleanup.
+func TestBehaviour043_CleanupAfterThePortIsClosedThroughLayers(t *testing.T) {
+	chains(t, func(t *testing.T, d *ws2.DLL, th *ws2.Thread) {
+		for range 100 {
+			var ovs [32]spi.Overlapped
+			port, err := d.CreateIoCompletionPort(1)
+			ok(t, err)
+			for i := range ovs {
+				_, server := pair(t, th)
+				ok(t, d.AssociateCompletionPort(server, port, 1))
+				var n, flags uint32
+				is(t, th.WSARecv(server, []spi.Buf{spi.NewBuf(make([]byte, 1))}, &n, &flags, &ovs[i], nil), spi.WSA_IO_PENDING)
+			}
+			ok(t, d.CloseCompletionPort(port))
+			ok(t, th.WSACleanup())
+			for i := range ovs {
+				if ovs[i].InProgress() || spi.Errno(ovs[i].OffsetHigh) != spi.WSA_OPERATION_ABORTED {
+					t.Fatalf("operation %d: %+v", i, &ovs[i])
+				}
+			}
+			ok(t, th.WSAStartup(spi.Version22, new(ws2.WSAData)))
+		}
+	})
+}
+
 func TestBehaviour055_RoutineWithoutOverlappedThroughLayers(t *testing.T) {
 	chains(t, func(t *testing.T, _ *ws2.DLL, th *ws2.Thread) {
 		client, server := pair(t, th)

@@ -111,7 +111,9 @@ func (l *Layer) unlist(h *Handle[mapped]) {
 }
 
 // abort ends the operations that are left after the next providers are cleaned
-// up. Their indications do not come any more, or come to nothing.
+// up. Their indications do not come any more, or come to nothing; one that is
+// being told now, by the goroutine that has the packets of a closed port, is
+// waited for.
 func (l *Layer) abort() {
 	l.mu.Lock()
 	left := l.closed
@@ -130,6 +132,8 @@ func (l *Layer) abort() {
 		for _, op := range ops {
 			if op.claim() {
 				op.tell(spi.WSA_OPERATION_ABORTED, 0, 0)
+			} else {
+				op.wait()
 			}
 			if op.event != 0 {
 				op.phase.Store(opDead)

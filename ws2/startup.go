@@ -181,6 +181,7 @@ func (t *Thread) WSACleanup() error {
 	for _, p := range r.providers {
 		p.retire()
 	}
+	d.strays.wait() // of what the providers have just ended
 	d.life.settle()
 	d.current.Store(nil)
 	d.life.mu.Unlock()
