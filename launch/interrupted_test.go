@@ -1,10 +1,17 @@
 package launch
 
 import (
+	"io"
+	"net"
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"upcall.dev/catalog"
+	"upcall.dev/spi"
 )
 
 func cInterrupted(t *testing.T) string {
@@ -41,4 +48,51 @@ func TestConnectUnderSignals(t *testing.T) {
 			t.Logf("%d of %s connects failed", len(interruptedFailure.FindAllString(got.out, -1)), count)
 		})
 	}
+}
+
+// A connect that starts over for a signal has time to end first, however often
+// signals come.
+func TestSlowHandshakeUnderSignals(t *testing.T) {
+	program := cInterrupted(t)
+	o := Options{Catalog: chainOf(t, "/dev/null", catalog.Layer{Name: "trace"}, catalog.Layer{Name: "socks", Options: spi.Options{"proxy": serveSlowSOCKS(t)}})}
+	for _, restart := range []string{"restart", ""} {
+		if got := run(t, o, program, "127.0.0.1", "1", "3", restart); got.code != 0 || !strings.Contains(got.out, "0 failed, 0 phantoms\n") {
+			t.Errorf("exit code %d: %s\n%s", got.code, got.out, got.log)
+		}
+	}
+}
+
+// serveSlowSOCKS serves SOCKS5, answers each message after a while, and is itself
+// the server behind it, of echoes.
+func serveSlowSOCKS(t *testing.T) string {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	t.Cleanup(func() { l.Close(); serving.Wait() })
+	serve := func(c net.Conn) {
+		defer c.Close()
+		for _, step := range []struct {
+			asks    int
+			answers []byte
+		}{{3, []byte{5, 0}}, {10, []byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0}}} {
+			if _, err := io.ReadFull(c, make([]byte, step.asks)); err != nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+			_, _ = c.Write(step.answers)
+		}
+		_, _ = io.Copy(c, c)
+	}
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { serve(c) })
+		}
+	})
+	return l.Addr().String()
 }

@@ -1,10 +1,12 @@
 package launch
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"upcall.dev/catalog"
 	"upcall.dev/internal/freeport"
 	"upcall.dev/spi"
 )
@@ -50,6 +52,32 @@ func TestSockets(t *testing.T) {
 			})
 		}
 	})
+}
+
+// A call that was interrupted, and is made again when the kernel has connected
+// meanwhile, succeeds once.
+func TestConnectAgainAfterAnInterruption(t *testing.T) {
+	sockets := cSockets(t)
+	want := direct(t, sockets, "late", "127.0.0.1", "0")
+	if want.code != 0 {
+		t.Fatal(want.out)
+	}
+	for _, layers := range [][]catalog.Layer{{{Name: "trace"}}, {{Name: "trace"}, {Name: "trace", Options: spi.Options{"file": os.DevNull}}}} {
+		like(t, run(t, Options{Catalog: chainOf(t, os.DevNull, layers...)}, sockets, "late", "127.0.0.1", "0"), want)
+	}
+}
+
+// An IFS layer may take its time before it asks the kernel. A program that is
+// interrupted then would see a socket that nothing is wrong with.
+func TestInterruptionBeforeTheChainConnects(t *testing.T) {
+	sockets := cSockets(t)
+	host, port := splitAddress(t, serveHTTP(t, "127.0.0.1"))
+	t.Cleanup(releaseHangs)
+	o := Options{Catalog: slowly(false, spi.Options{"delay": "500ms"})}
+	want := "connect 0, 1 signals\npeer 127.0.0.1, same port, length 16\nbody hello\n\n"
+	if got := run(t, o, sockets, "polled", host, port); got.out != want {
+		t.Errorf("got\n%s\nwant\n%s\nlog:\n%s", got.out, want, got.log)
+	}
 }
 
 // Sockets that have an address before they connect.

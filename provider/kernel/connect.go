@@ -174,6 +174,8 @@ func (d *descriptor) connectBlocking(to *sockaddr) (e spi.Errno, blocking bool) 
 		}
 		if errno != 0 {
 			disconnect(d.fd) // lets the socket try again
+		} else {
+			d.connectUnblocked(to) // the kernel tells of success once, which is now
 		}
 	}
 	if errno != 0 {

@@ -58,6 +58,7 @@ func (a *attempt) answerOutcome() {
 		}
 		a.c.told = true
 	}
+	a.c.owed = false
 	a.c.mu.Unlock()
 	a.s.fail(&a.n, errno)
 }
@@ -104,6 +105,7 @@ func (a *attempt) connectOwn() {
 		a.s.underwayLocked(c, a.chains)
 		c.end(0)
 	case 0:
+		c.owed = a.answered.Load()
 		c.end(0)
 	default:
 		c.told = !a.answered.Load() // interrupted by a signal, the program asks SO_ERROR
@@ -112,9 +114,10 @@ func (a *attempt) connectOwn() {
 			a.s.table.silence(c)
 		}
 	}
+	owed := c.owed
 	c.mu.Unlock()
 	if errno == 0 || errno == unix.EINPROGRESS {
-		if c.isUncounted() || a.redirected() {
+		if owed || c.isUncounted() || a.redirected() {
 			a.s.settle(c, p.fd)
 		} else {
 			a.s.table.remove(c)

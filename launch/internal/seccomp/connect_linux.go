@@ -203,10 +203,12 @@ func isV6Only(fd int) bool {
 func (s *Server) connectAgain(n *notification, p programSocket, c *connection) bool {
 	state := stateOf(p.fd)
 	c.mu.Lock()
-	ended, errno, told := c.ended || state == tcpEstablished, c.errno, c.told
+	ended, errno, told := c.ended || state == tcpEstablished && !p.blocking, c.errno, c.told
 	if ended && errno != 0 {
 		c.told = true
 	}
+	owed := c.owed && state != tcpClose
+	c.owed = false
 	c.mu.Unlock()
 	switch {
 	case !ended && !p.blocking:
@@ -219,6 +221,9 @@ func (s *Server) connectAgain(n *notification, p programSocket, c *connection) b
 		again.unwatch()
 		again.answerOutcome()
 		_ = unix.Close(p.fd)
+	case owed:
+		_ = unix.Close(p.fd)
+		s.fail(n, 0)
 	case errno != 0 && !told:
 		clearSocketError(p.fd)
 		_ = unix.Close(p.fd)

@@ -49,8 +49,10 @@ func (s *Server) getpeername(n *notification) {
 		return
 	}
 	s.countUnderway(c, 0)
-	if peer == c.target {
-		s.table.remove(c) // an IFS chain that did not redirect it
+	if peer == c.target { // an IFS chain did not redirect it
+		if !c.isOwed() {
+			s.table.remove(c)
+		}
 		s.pass(n)
 		return
 	}

@@ -35,6 +35,10 @@ type connection struct {
 	errno   unix.Errno
 	told    bool // the program has been given errno
 
+	// owed means that the call was interrupted while the kernel went on, which has
+	// connected since: the next connect is given 0, and those after it EISCONN.
+	owed bool
+
 	underway  bool        // the kernel went on connecting after the call
 	uncounted *chains.Way // then, until the outcome is counted
 }
@@ -43,6 +47,12 @@ type connection struct {
 func (c *connection) end(errno unix.Errno) {
 	c.ended, c.errno = true, errno
 	close(c.done)
+}
+
+func (c *connection) isOwed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.owed
 }
 
 // table finds a connection by its socket's cookie, which survives dup, fork,

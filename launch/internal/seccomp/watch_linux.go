@@ -13,6 +13,9 @@ import (
 const (
 	firstLook = 25 * time.Millisecond
 	laterLook = 100 * time.Millisecond
+	// startOverAfter is how long an attempt that a signal makes start over has at
+	// least: signals that come again and again would else let none end.
+	startOverAfter = time.Second
 )
 
 // watch is the attempts that are looked after. One timer serves them all, and is
@@ -162,11 +165,11 @@ func (a *attempt) act(signalled, waiting, killed bool) (timedOut bool) {
 	case elapsed > a.s.ConnectTimeout && !a.follower:
 		a.timeOutLocked()
 		return true
-	case signalled && a.startedOver():
-		again = !a.interruptLocked(restartSystemCall)
-		return false
 	case waiting && a.startedOver() && a.sendTimedOut(elapsed):
 		again = !a.interruptLocked(unix.EINPROGRESS)
+		return false
+	case signalled && a.startedOver():
+		again = elapsed < startOverAfter || !a.interruptLocked(restartSystemCall)
 		return false
 	case signalled && a.detachLocked():
 		a.answer(restartSystemCall)
@@ -201,10 +204,11 @@ func (a *attempt) interruptLocked(errno unix.Errno) bool {
 func (a *attempt) detachLocked() bool {
 	switch {
 	case a.c.own:
-		// A provider may make the socket nonblocking for a call that must not
-		// wait; the program must not go on with it so.
+		// Before the chain has asked the kernel, poll and SO_ERROR would not show
+		// that the socket is not connected. And a provider may make it nonblocking
+		// for a call that must not wait; the program must not go on with it so.
 		flags, err := unix.FcntlInt(uintptr(a.socket.fd), unix.F_GETFL, 0)
-		return err == nil && (!a.socket.blocking || flags&unix.O_NONBLOCK == 0)
+		return err == nil && stateOf(a.socket.fd) != tcpClose && (!a.socket.blocking || flags&unix.O_NONBLOCK == 0)
 	case a.c.held:
 		return true
 	case a.socket.multipath:

@@ -99,6 +99,32 @@ static void *thread(void *arg) {
 static volatile sig_atomic_t alarms;
 static void on_alarm(int sig) { alarms++; }
 
+// A server's full queue makes a connect take a second; accepting lets it in.
+static int queue, delayed;
+
+static void fill_queue(void) {
+	struct sockaddr_storage own = target;
+	queue = new_socket(0);
+	((struct sockaddr_in *)&own)->sin_port = 0;
+	target_len = sizeof own;
+	if (bind(queue, (struct sockaddr *)&own, sizeof(struct sockaddr_in)) || listen(queue, 0) || getsockname(queue, (struct sockaddr *)&target, &target_len)) { perror("listen"); exit(2); }
+	if (try_connect(new_socket(0))) { perror("first connect"); exit(2); }
+	delayed = new_socket(0);
+}
+
+static void wait_until_connected(void) {
+	close(accept(queue, 0, 0));
+	for (int i = 0; i < 10000; i++) {
+		struct tcp_info info = {0};
+		socklen_t n = sizeof info;
+		if (!getsockopt(delayed, IPPROTO_TCP, TCP_INFO, &info, &n) && info.tcpi_state == TCP_ESTABLISHED) break;
+		usleep(1000);
+	}
+	usleep(100000); // who connects for the program knows it too
+}
+
+static void on_alarm_wait(int sig) { if (!alarms++) wait_until_connected(); }
+
 int main(int argc, char **argv) {
 	if (argc != 4) return 2;
 	resolve(argv[2], argv[3]);
@@ -242,6 +268,39 @@ int main(int argc, char **argv) {
 		printf("signals %d\n", (int)alarms);
 		print_peer(s);
 		request(s);
+	} else if (!strcmp(what, "polled")) { // interrupted, and then asked as the manual of connect(2) says
+		struct sigaction a = {.sa_handler = on_alarm};
+		int s = new_socket(0);
+		sigaction(SIGUSR1, &a, 0);
+		if (!fork()) { usleep(200000); kill(getppid(), SIGUSR1); _exit(0); }
+		int e = try_connect(s);
+		if (e == EINTR) {
+			while (!wait_for(s, POLLOUT, 20000));
+			e = so_error(s);
+		}
+		printf("connect %s, %d signals\n", name(e), (int)alarms);
+		print_peer(s);
+		request(s);
+	} else if (!strcmp(what, "late")) { // connected when the interrupted call is made again
+		for (int flags = 0; flags <= SA_RESTART; flags += SA_RESTART) {
+			struct sigaction a = {.sa_handler = on_alarm_wait, .sa_flags = flags};
+			alarms = 0;
+			fill_queue();
+			sigaction(SIGUSR1, &a, 0);
+			if (!fork()) { usleep(200000); kill(getppid(), SIGUSR1); _exit(0); }
+			printf("connect %s\n", name(try_connect(delayed)));
+			printf("so_error %s\n", name(so_error(delayed)));
+			print_peer(delayed);
+			printf("again %s\n", name(try_connect(delayed)));
+			printf("again %s\n", name(try_connect(delayed)));
+			close(queue);
+			close(delayed);
+			wait(0);
+		}
+		fill_queue();
+		if (!fork()) { usleep(200000); close(accept(queue, 0, 0)); _exit(0); }
+		for (int i = 0; i < 3; i++) printf("uninterrupted %s\n", name(try_connect(delayed)));
+		wait(0);
 	} else if (!strcmp(what, "storm")) { // a timer that interrupts all the time, no SA_RESTART
 		struct sigaction a = {.sa_handler = on_alarm};
 		struct itimerval every = {{0, 300}, {0, 300}};
