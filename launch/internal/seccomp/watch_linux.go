@@ -169,10 +169,10 @@ func (a *attempt) act(signalled, waiting, killed bool) (timedOut bool) {
 		again = !a.interruptLocked(unix.EINPROGRESS)
 		return false
 	case signalled && a.startedOver():
-		again = elapsed < startOverAfter || !a.interruptLocked(restartSystemCall)
+		again = elapsed < startOverAfter || !a.interruptLocked(a.interruption())
 		return false
 	case signalled && a.detachLocked():
-		a.answer(restartSystemCall)
+		a.answer(a.interruption())
 	case waiting && a.socket.blocking && a.sendTimedOut(elapsed) && a.detachLocked():
 		a.answer(unix.EINPROGRESS)
 	}
@@ -218,11 +218,28 @@ func (a *attempt) detachLocked() bool {
 	return a.c.held
 }
 
-// sendTimedOut reports whether the socket's SO_SNDTIMEO, which bounds a
-// blocking connect, has passed.
-func (a *attempt) sendTimedOut(elapsed time.Duration) bool {
+// sendTimeout is the socket's SO_SNDTIMEO, which bounds a blocking connect; zero is
+// none.
+func (a *attempt) sendTimeout() time.Duration {
 	limit, err := unix.GetsockoptTimeval(a.socket.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO)
-	return err == nil && limit.Nano() > 0 && elapsed > time.Duration(limit.Nano())
+	if err != nil {
+		return 0
+	}
+	return time.Duration(limit.Nano())
+}
+
+func (a *attempt) sendTimedOut(elapsed time.Duration) bool {
+	limit := a.sendTimeout()
+	return limit > 0 && elapsed > limit
+}
+
+// interruption is the errno for a signal: a call that has a timeout is never
+// restarted, as signal(7) says.
+func (a *attempt) interruption() unix.Errno {
+	if a.sendTimeout() > 0 {
+		return unix.EINTR
+	}
+	return restartSystemCall
 }
 
 // giveUpLocked makes the chain's call return, if it is a call that returns.

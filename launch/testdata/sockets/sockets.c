@@ -282,10 +282,12 @@ int main(int argc, char **argv) {
 		print_peer(s);
 		request(s);
 	} else if (!strcmp(what, "late")) { // connected when the interrupted call is made again
-		for (int flags = 0; flags <= SA_RESTART; flags += SA_RESTART) {
-			struct sigaction a = {.sa_handler = on_alarm_wait, .sa_flags = flags};
+		for (int i = 0; i < 3; i++) {
+			struct sigaction a = {.sa_handler = on_alarm_wait, .sa_flags = i ? SA_RESTART : 0};
+			struct timeval timeout = {i == 2 ? 20 : 0, 0};
 			alarms = 0;
 			fill_queue();
+			setsockopt(delayed, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
 			sigaction(SIGUSR1, &a, 0);
 			if (!fork()) { usleep(200000); kill(getppid(), SIGUSR1); _exit(0); }
 			printf("connect %s\n", name(try_connect(delayed)));
