@@ -42,6 +42,9 @@ func TestSockets(t *testing.T) {
 		{"nonblocking-refused", "127.0.0.1", closed},
 		{"nonblocking-refused", "::1", closed6},
 		{"nonblocking-refused", "::ffff:127.0.0.1", closed},
+		{"refused-read", "127.0.0.1", closed},
+		{"refused-read", "::1", closed6},
+		{"refused-read", "::ffff:127.0.0.1", closed},
 		{"multipath", "127.0.0.1", port},
 		{"storm", "127.0.0.1", port},
 	}

@@ -79,7 +79,7 @@ func (a *attempt) connectOwn() {
 		defer unix.Close(a.spare)
 	}
 	if a.abandoned && a.interrupted != 0 && !c.ended {
-		_ = connectSocket(a.spare, make(sockaddr, sizeofSockaddrIn)) // AF_UNSPEC: as if there had been no attempt
+		_ = disconnectSocket(a.spare) // as if there had been no attempt
 		c.told = true
 		c.end(unix.ECONNABORTED)
 		a.s.table.remove(c)
@@ -245,13 +245,14 @@ func (a *attempt) refuse(errno unix.Errno) {
 }
 
 // failLocked ends the connection with an errno, while its dup is open. A socket in
-// SYN hold is shut down, so that the program's poll reports an error and SO_ERROR
+// SYN hold is given up, so that the program's poll reports an error and SO_ERROR
 // is asked.
 func (a *attempt) failLocked(errno unix.Errno) {
 	a.c.end(errno)
 	a.s.settle(a.c, a.socket.fd)
-	if a.c.held {
-		a.s.joiner.drop(a.socket, a.c.target.Addr())
+	if a.c.held && a.s.joiner.drop(a.socket, a.c.target.Addr(), errno) {
+		a.c.native, a.c.told = true, true
+		a.s.table.silence(a.c)
 	}
 }
 

@@ -219,6 +219,10 @@ func (s *Server) connectAgain(n *notification, p programSocket, c *connection) b
 		again.watch()
 		<-c.done
 		again.unwatch()
+		if c.isNative() && !again.answered.Load() {
+			again.answer(connectStarted(p))
+			return true
+		}
 		again.answerOutcome()
 		_ = unix.Close(p.fd)
 	case owed:
@@ -243,7 +247,8 @@ func (s *Server) connectAgain(n *notification, p programSocket, c *connection) b
 }
 
 // connectStarted answers a connect on a socket that has been connected, or is on the
-// way to it, by the kernel alone: 0 the first time and then EISCONN. It owns p.fd.
+// way to it, by the kernel alone: 0 the first time and then EISCONN, or the error that
+// the socket has. It owns p.fd.
 func connectStarted(p programSocket) unix.Errno {
 	// The address counts only should the socket have been disconnected just now:
 	// then nobody answers there.

@@ -97,12 +97,17 @@ func (j *joiner) hold(p programSocket, target netip.Addr) unix.Errno {
 	return h.hold(p)
 }
 
-// drop gives up what hold has begun: the program's poll reports an error.
-func (j *joiner) drop(p programSocket, target netip.Addr) {
+// drop gives up what hold has begun: the program's poll reports an error. It reports
+// whether the program's socket has the error itself, as ECONNREFUSED can be had.
+func (j *joiner) drop(p programSocket, target netip.Addr, errno unix.Errno) (native bool) {
 	if h, err := onLoopback(p, target, j.synHold); err == nil {
 		h.unhasten(p.fd)
+		if errno == unix.ECONNREFUSED && h.refuse(p) {
+			return true
+		}
 	}
 	_ = unix.Shutdown(p.fd, unix.SHUT_RDWR)
+	return false
 }
 
 // join connects the program's socket with the host and returns the host's end.
@@ -140,6 +145,18 @@ func newMeetingPoint(on netip.Addr) (*meetingPoint, error) {
 // listenOn listens on an ephemeral port of a loopback address. It makes the
 // socket by hand: package net would choose the backlog, and MPTCP.
 func listenOn(on netip.Addr, backlog int, reusePort bool) (fd int, at netip.AddrPort, err error) {
+	fd, at, err = bindOn(on, reusePort)
+	if err != nil {
+		return -1, at, err
+	}
+	if err := unix.Listen(fd, backlog); err != nil {
+		_ = unix.Close(fd)
+		return -1, netip.AddrPort{}, err
+	}
+	return fd, at, nil
+}
+
+func bindOn(on netip.Addr, reusePort bool) (fd int, at netip.AddrPort, err error) {
 	domain := unix.AF_INET
 	if on.Is6() {
 		domain = unix.AF_INET6
@@ -162,9 +179,6 @@ func listenOn(on netip.Addr, backlog int, reusePort bool) (fd int, at netip.Addr
 		name = &unix.SockaddrInet6{Addr: on.As16()}
 	}
 	if err := unix.Bind(fd, name); err != nil {
-		return fail(err)
-	}
-	if err := unix.Listen(fd, backlog); err != nil {
 		return fail(err)
 	}
 	at, errno := socketName(unix.SYS_GETSOCKNAME, fd, domain)

@@ -42,7 +42,9 @@ func (s *Server) getpeername(n *notification) {
 		s.pass(n)
 		return
 	}
+	c.mu.Lock() // the socket of a connect that is failing is final then
 	peer, errno := socketName(unix.SYS_GETPEERNAME, fd, c.domain)
+	c.mu.Unlock()
 	_ = unix.Close(fd)
 	if errno != 0 {
 		s.fail(n, errno)

@@ -16,9 +16,14 @@ import (
 // the host binds another socket to the listener's port (SO_REUSEPORT) and
 // connects it to the program's socket: a TCP simultaneous open. Both ends are
 // established then, and EPOLLOUT is the kernel's own.
+//
+// When the chain's connect is refused the program's socket connects once more, to a
+// port that nobody listens at: the refusal is the kernel's own too.
 type synHold struct {
 	fd, filler int
 	at         netip.AddrPort
+	closed     int // bound to closedAt, and never listening
+	closedAt   netip.AddrPort
 	retries    int // how often a SYN is sent again unless a socket says otherwise
 }
 
@@ -36,7 +41,13 @@ func newSynHold(on netip.Addr) (*synHold, error) {
 		_ = unix.Close(fd)
 		return nil, err
 	}
-	h := &synHold{fd: fd, filler: filler, at: at}
+	closed, closedAt, err := bindOn(on, false)
+	if err != nil {
+		_ = unix.Close(fd)
+		_ = unix.Close(filler)
+		return nil, err
+	}
+	h := &synHold{fd: fd, filler: filler, at: at, closed: closed, closedAt: closedAt}
 	if errno := connectSocket(filler, sockaddrFor(domain, at)); errno != 0 && errno != unix.EINPROGRESS {
 		h.close()
 		return nil, errno
@@ -50,6 +61,7 @@ func newSynHold(on netip.Addr) (*synHold, error) {
 }
 
 func (h *synHold) close() {
+	_ = unix.Close(h.closed)
 	_ = unix.Close(h.filler)
 	_ = unix.Close(h.fd)
 }
@@ -69,9 +81,13 @@ func (h *synHold) hold(p programSocket) unix.Errno {
 	}
 	h.hasten(p.fd)
 	errno := connectSocket(p.fd, sockaddrFor(p.domain, h.at))
-	if errno == 0 {
-		return unix.ECONNABORTED // the queue was not full: nothing holds it
+	switch errno {
+	case unix.EINPROGRESS:
+		return errno
+	case 0:
+		errno = unix.ECONNABORTED // the queue was not full: nothing holds it
 	}
+	h.unhasten(p.fd)
 	return errno
 }
 
@@ -113,4 +129,20 @@ func (h *synHold) release(p programSocket) (*net.TCPConn, unix.Errno) {
 		return nil, errnoOf(err)
 	}
 	return conn, 0
+}
+
+// refuse makes the program's socket one whose connect the kernel has refused, so that
+// reads, writes and SO_ERROR tell it. A read in the moment between the two calls gets
+// ECONNRESET; calls that the host is asked about wait for connection.mu. It reports
+// false, and may have disconnected the socket, where that cannot be: a blocking connect
+// would take the error for itself.
+func (h *synHold) refuse(p programSocket) bool {
+	flags, err := unix.FcntlInt(uintptr(p.fd), unix.F_GETFL, 0)
+	if err != nil || flags&unix.O_NONBLOCK == 0 {
+		return false
+	}
+	if disconnectSocket(p.fd) != 0 {
+		return false
+	}
+	return connectSocket(p.fd, sockaddrFor(p.domain, h.closedAt)) == unix.EINPROGRESS
 }

@@ -34,6 +34,7 @@ type connection struct {
 	ended   bool // done is closed
 	errno   unix.Errno
 	told    bool // the program has been given errno
+	native  bool // by the kernel, whose socket has it
 
 	// owed means that the call was interrupted while the kernel went on, which has
 	// connected since: the next connect is given 0, and those after it EISCONN.
@@ -53,6 +54,12 @@ func (c *connection) isOwed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.owed
+}
+
+func (c *connection) isNative() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.native
 }
 
 // table finds a connection by its socket's cookie, which survives dup, fork,

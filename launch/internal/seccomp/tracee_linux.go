@@ -184,6 +184,11 @@ func connectSocket(fd int, to sockaddr) unix.Errno {
 	return errno
 }
 
+// disconnectSocket makes a TCP socket forget its connect and its peer.
+func disconnectSocket(fd int) unix.Errno {
+	return connectSocket(fd, make(sockaddr, sizeofSockaddrIn)) // AF_UNSPEC
+}
+
 // bindSocket is bind(2).
 func bindSocket(fd int, to sockaddr) unix.Errno {
 	_, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(to))), uintptr(len(to)))

@@ -156,6 +156,20 @@ int main(int argc, char **argv) {
 		printf("error %s\n", name(e));
 		printf("then %s\n", name(so_error(s)));
 		print_peer(s);
+	} else if (!strcmp(what, "refused-read")) { // why it failed, as Perl's Net::Ping and djb's programs ask
+		int s = new_socket(SOCK_NONBLOCK);
+		char c;
+		printf("connect %s\n", name(try_connect(s)));
+		wait_for(s, POLLOUT, 20000);
+		print_peer(s);
+		printf("poll %x\n", wait_for(s, POLLIN | POLLOUT | POLLRDHUP, 20000));
+		printf("read %s\n", name(read(s, &c, 1) < 0 ? errno : 0));
+		printf("then %s\n", name(read(s, &c, 1) < 0 ? errno : 0));
+		printf("so_error %s\n", name(so_error(s)));
+		printf("again %s\n", name(try_connect(s)));
+		printf("at last %s\n", name(try_connect(s)));
+		wait_for(s, POLLOUT, 20000);
+		printf("connect %s\n", name(try_connect(s)));
 	} else if (!strcmp(what, "epoll")) { // registered before connect
 		int s = new_socket(SOCK_NONBLOCK), ep = epoll_create1(0);
 		struct epoll_event ev = {.events = EPOLLOUT | EPOLLET};
