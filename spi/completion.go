@@ -59,6 +59,24 @@ type PortTarget interface {
 	Orphaned()
 }
 
+// Watcher is a client that waits for descriptors, beside its own, on the thread that
+// then makes its calls. A base provider whose socket has an event of such a client
+// selected ([DLL.EventWatcher]) need not watch the socket on a thread of its own,
+// which would have to wake the client's. The client waits as long as the event is
+// selected.
+type Watcher interface {
+	// Watch makes the client call ready after each change of the descriptor,
+	// edge-triggered, on its thread, with no lock held and what epoll(7) tells: the
+	// caller looks for itself once after Watch. The result is what Unwatch takes. It
+	// calls no provider and may be called with any lock held; so may Unwatch. WSAEMFILE,
+	// WSAENOBUFS.
+	Watch(fd uintptr, ready func(events uint32)) (watch uintptr, errno Errno)
+
+	// Unwatch ends a watch. A call of ready may still be running when it returns. The
+	// descriptor must still be open.
+	Unwatch(fd, watch uintptr)
+}
+
 // CancelRequest is the input of [SIO_CANCEL_IO].
 type CancelRequest struct {
 	Overlapped uintptr // the address of the operation's OVERLAPPED; 0 means every operation of the handle

@@ -101,6 +101,15 @@ type DLL interface {
 	// lock: it must neither block nor call a provider. WPUCloseEvent ends it.
 	RegisterWait(signal func()) (Event, Errno)
 
+	// RegisterWaitBy is RegisterWait for a client that waits for descriptors
+	// itself: EventWatcher then returns by for the event.
+	RegisterWaitBy(by Watcher, signal func()) (Event, Errno)
+
+	// EventWatcher returns who waits for the descriptors that ev tells of, nil
+	// unless the event was made by RegisterWaitBy. A base provider asks when an
+	// event is selected, and need not heed it.
+	EventWatcher(ev Event) Watcher
+
 	// WaitForEvent stands for WaitForSingleObject: it waits, not alertably,
 	// until ev is signalled or milliseconds have passed (Infinite: for ever).
 	// WSA_WAIT_EVENT_0, WSA_WAIT_TIMEOUT, or WSA_WAIT_FAILED for a handle that

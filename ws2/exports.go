@@ -70,6 +70,25 @@ func (x *exports) RegisterWait(signal func()) (spi.Event, spi.Errno) {
 	return x.dll.newEvent(wait.NewNotifyEvent(signal))
 }
 
+// RegisterWaitBy makes one that also tells who waits for descriptors.
+func (x *exports) RegisterWaitBy(by spi.Watcher, signal func()) (spi.Event, spi.Errno) {
+	if by == nil || signal == nil {
+		return spi.InvalidEvent, spi.WSAEFAULT
+	}
+	e := wait.NewNotifyEvent(signal)
+	e.By = by
+	return x.dll.newEvent(e)
+}
+
+// EventWatcher returns what RegisterWaitBy was given.
+func (x *exports) EventWatcher(ev spi.Event) spi.Watcher {
+	if e := x.dll.event(ev); e != nil {
+		by, _ := e.By.(spi.Watcher)
+		return by
+	}
+	return nil
+}
+
 // WaitForEvent waits for one event, not alertably.
 func (x *exports) WaitForEvent(ev spi.Event, milliseconds uint32) uint32 {
 	e := x.dll.event(ev)

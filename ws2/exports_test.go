@@ -34,6 +34,39 @@ func TestRegisterWait(t *testing.T) {
 	}
 }
 
+// descriptorWatcher is a client that would wait for descriptors.
+type descriptorWatcher struct{ spi.Watcher }
+
+func TestRegisterWaitBy(t *testing.T) {
+	h := newHost(t)
+	x := h.Exports()
+	by := &descriptorWatcher{}
+	signals := 0
+	ev, e := x.RegisterWaitBy(by, func() { signals++ })
+	want(t, e, 0)
+	want(t, h.table.WPUSetEvent(ev), 0)
+	if signals != 1 {
+		t.Errorf("%d signals, want 1", signals)
+	}
+	if got := x.EventWatcher(ev | 1); got != by {
+		t.Errorf("%v waits, want %v", got, by)
+	}
+	want(t, h.table.WPUCloseEvent(ev), 0)
+	plain, e := x.RegisterWait(func() {})
+	want(t, e, 0)
+	for _, other := range []spi.Event{ev, plain, 0, 4711} {
+		if got := x.EventWatcher(other); got != nil {
+			t.Errorf("%v waits for the event %#x", got, other)
+		}
+	}
+	if _, e := x.RegisterWaitBy(nil, func() {}); e != spi.WSAEFAULT {
+		t.Error(e)
+	}
+	if _, e := x.RegisterWaitBy(by, nil); e != spi.WSAEFAULT {
+		t.Error(e)
+	}
+}
+
 func TestWaitForEvent(t *testing.T) {
 	h := newHost(t)
 	x := h.Exports()

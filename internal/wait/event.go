@@ -50,6 +50,10 @@ type Event struct {
 	head, tail *node
 
 	notify func()
+
+	// By is the maker's own, for events that [NewNotifyEvent] has made; set before the
+	// event's first use.
+	By any
 }
 
 // node stands for one waiter in the list of one event. waiter and index never

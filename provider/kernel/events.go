@@ -22,6 +22,8 @@ type selection struct {
 	mu     sync.Mutex
 	engine *netevents.Engine
 
+	attended bool // by a client that waits itself; guarded by mu
+
 	changes atomic.Uint32 // events of epoll so far; written under mu
 	unusual atomic.Bool   // one was about urgent data, or an end of the stream or the connection
 }
@@ -40,19 +42,25 @@ func (p *provider) WSPEventSelect(s spi.Socket, ev spi.Event, events int32) spi.
 	if events != 0 && p.dll.WaitForEvent(ev, 0) == spi.WSA_WAIT_FAILED {
 		return spi.WSAEINVAL
 	}
-	return p.selectEvents(s, func(engine *netevents.Engine, now netevents.Ready) spi.Errno {
+	var by spi.Watcher
+	if events != 0 {
+		by = p.dll.EventWatcher(ev)
+	}
+	return p.selectEvents(s, by, func(engine *netevents.Engine, now netevents.Ready) spi.Errno {
 		return engine.SelectEvent(ev, events, now)
 	})
 }
 
 // WSPAsyncSelect makes messages tell the events, and the socket nonblocking.
 func (p *provider) WSPAsyncSelect(s spi.Socket, wnd spi.HWND, msg uint32, events int32) spi.Errno {
-	return p.selectEvents(s, func(engine *netevents.Engine, now netevents.Ready) spi.Errno {
+	return p.selectEvents(s, nil, func(engine *netevents.Engine, now netevents.Ready) spi.Errno {
 		return engine.SelectMessage(wnd, msg, s, events, now)
 	})
 }
 
-func (p *provider) selectEvents(s spi.Socket, apply func(*netevents.Engine, netevents.Ready) spi.Errno) spi.Errno {
+// selectEvents applies a selection. by waits for the socket; nil for the poller's
+// goroutine.
+func (p *provider) selectEvents(s spi.Socket, by spi.Watcher, apply func(*netevents.Engine, netevents.Ready) spi.Errno) spi.Errno {
 	d, e := p.acquire(s)
 	if e != 0 {
 		return e
@@ -61,7 +69,7 @@ func (p *provider) selectEvents(s spi.Socket, apply func(*netevents.Engine, nete
 	own := d.selection()
 	own.mu.Lock()
 	defer own.mu.Unlock()
-	if e := p.poller.watch(d); e != 0 {
+	if e := p.poller.watchBy(d, by); e != 0 {
 		return e
 	}
 	wasNonblocking := d.has(fNonblocking)
@@ -69,6 +77,7 @@ func (p *provider) selectEvents(s spi.Socket, apply func(*netevents.Engine, nete
 		return e
 	}
 	d.set(fSelects) // before the look: what a call enables from here on counts
+	own.attended = by != nil
 	e = apply(own.engine, d.ready())
 	if e != 0 && !wasNonblocking {
 		d.setNonblocking(false)
@@ -216,10 +225,14 @@ func (own *selection) tellsDataAlone(d *descriptor, events uint32) bool {
 }
 
 // reportData is report for a connection that may have data, and nothing else to
-// tell.
+// tell. A client that waits itself finds out by receiving whether there is.
 func (d *descriptor) reportData(own *selection) {
 	own.mu.Lock()
 	defer own.mu.Unlock()
+	if own.attended {
+		own.engine.Report(netevents.Ready{Bits: spi.FD_READ})
+		return
+	}
 	if n, errno := available(d.fd); errno == 0 && n > 0 && d.current() {
 		own.engine.Report(netevents.Ready{Bits: spi.FD_READ})
 	}
