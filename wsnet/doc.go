@@ -29,5 +29,6 @@
 // when the socket is an IFS handle (wait_descriptor_unix.go), else until the
 // provider sets the event of a WSAEventSelect (wait_event.go). Connecting
 // always waits for FD_CONNECT, because a layer may have work to do
-// on a connection whose descriptor is ready already.
+// on a connection whose descriptor is ready already. A program with a thread of its
+// own that waits for descriptors has no goroutine park: [Conn.Attend].
 package wsnet

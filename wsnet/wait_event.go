@@ -19,7 +19,11 @@ type eventWaiter struct {
 	event   spi.Event
 	evicted atomic.Bool
 	in, out direction
+	ready   atomic.Pointer[func()] // of attend: is called with each change
 }
+
+// waitedEvents is what a waiter selects.
+const waitedEvents = spi.FD_READ | spi.FD_WRITE | spi.FD_ACCEPT | spi.FD_CLOSE
 
 // newEventWaiter selects the network events of a socket, which makes it
 // nonblocking.
@@ -32,8 +36,7 @@ func newEventWaiter(s *socket) (*eventWaiter, error) {
 		return nil, os.NewSyscallError("event", errno)
 	}
 	w.event = event
-	const events = spi.FD_READ | spi.FD_WRITE | spi.FD_ACCEPT | spi.FD_CLOSE
-	if err := s.stack.thread.WSAEventSelect(s.handle, event, events); err != nil {
+	if err := s.stack.thread.WSAEventSelect(s.handle, event, waitedEvents); err != nil {
 		w.release()
 		return nil, os.NewSyscallError("eventselect", err)
 	}
@@ -79,6 +82,9 @@ func (w *eventWaiter) setWriteDeadline(t time.Time) error {
 func (w *eventWaiter) retry() {
 	w.in.signal()
 	w.out.signal()
+	if ready := w.ready.Load(); ready != nil {
+		(*ready)()
+	}
 }
 
 func (w *eventWaiter) evict() {
