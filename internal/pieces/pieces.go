@@ -12,15 +12,12 @@ import (
 	"sync/atomic"
 )
 
-const (
-	smallest = 128 << 10 // bytes in a piece of the first class
-	growth   = 2         // each class has 1<<growth times the bytes of the one before
-	classes  = 3
+// sizes is how many bytes the pieces of each class have.
+var sizes = [...]int{128 << 10, 1 << 20, 4 << 20}
 
-	// mostHeld bounds the bytes of all pieces in use that are larger than the
-	// smallest; past it there are small ones only.
-	mostHeld = 64 << 20
-)
+// mostHeld bounds the bytes of all pieces in use that are larger than the
+// smallest; past it there are small ones only.
+const mostHeld = 64 << 20
 
 // Piece is a buffer, to be used by whoever has taken it until it is given back.
 type Piece struct {
@@ -36,21 +33,21 @@ func (p *Piece) Bytes() []byte { return p.bytes }
 type Size struct{ class uint8 }
 
 var (
-	pools [classes]sync.Pool
+	pools [len(sizes)]sync.Pool
 	held  atomic.Int64 // bytes of the larger pieces in use
 )
 
 // Take returns a piece of the size.
 func (s *Size) Take() *Piece {
 	class := s.class
-	if class > 0 && held.Add(sizeOf(class)) > mostHeld {
-		held.Add(-sizeOf(class))
+	if class > 0 && held.Add(int64(sizes[class])) > mostHeld {
+		held.Add(-int64(sizes[class]))
 		class = 0
 	}
 	if p, ok := pools[class].Get().(*Piece); ok {
 		return p
 	}
-	return &Piece{bytes: make([]byte, sizeOf(class)), class: class}
+	return &Piece{bytes: make([]byte, sizes[class]), class: class}
 }
 
 // Give gives back a piece into which n bytes were read at once: zero if none
@@ -58,15 +55,13 @@ func (s *Size) Take() *Piece {
 // that had little.
 func (s *Size) Give(p *Piece, n int) {
 	switch {
-	case n == len(p.bytes) && p.class == s.class && s.class < classes-1:
+	case n == len(p.bytes) && p.class == s.class && int(s.class) < len(sizes)-1:
 		s.class++
-	case n > 0 && s.class > 0 && int64(n) <= sizeOf(s.class-1)>>growth:
+	case n > 0 && s.class > 0 && n <= sizes[s.class-1]/4:
 		s.class--
 	}
 	if p.class > 0 {
-		held.Add(-sizeOf(p.class))
+		held.Add(-int64(sizes[p.class]))
 	}
 	pools[p.class].Put(p)
 }
-
-func sizeOf(class uint8) int64 { return smallest << (growth * class) }

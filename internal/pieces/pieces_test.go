@@ -13,14 +13,14 @@ func TestSizeFollowsTheStream(t *testing.T) {
 	steps := []struct{ n, size int }{
 		{100, 128 << 10},
 		{8 << 20, 128 << 10}, // full: the next is larger
-		{8 << 20, 512 << 10},
-		{8 << 20, 2 << 20},
-		{8 << 20, 2 << 20},
-		{0, 2 << 20},         // nothing there: that tells nothing
-		{1 << 20, 2 << 20},   // a large part of it
-		{100 << 10, 2 << 20}, // little
-		{100 << 10, 512 << 10},
-		{10 << 10, 512 << 10},
+		{8 << 20, 1 << 20},
+		{8 << 20, 4 << 20},
+		{8 << 20, 4 << 20},
+		{0, 4 << 20},         // nothing there: that tells nothing
+		{2 << 20, 4 << 20},   // a large part of it
+		{100 << 10, 4 << 20}, // little
+		{100 << 10, 1 << 20},
+		{10 << 10, 1 << 20},
 		{10 << 10, 128 << 10},
 	}
 	for i, step := range steps {
@@ -34,9 +34,10 @@ func TestSizeFollowsTheStream(t *testing.T) {
 }
 
 func TestLargePiecesAreBounded(t *testing.T) {
-	large := Size{class: classes - 1}
+	const smallest, largest = 128 << 10, 4 << 20
+	large := Size{class: uint8(len(sizes) - 1)}
 	var taken []*Piece
-	for range 2 * mostHeld / sizeOf(classes-1) {
+	for range 2 * mostHeld / largest {
 		taken = append(taken, large.Take())
 	}
 	total := 0
@@ -55,7 +56,7 @@ func TestLargePiecesAreBounded(t *testing.T) {
 	if n := held.Load(); n != 0 {
 		t.Errorf("%d bytes count as held after all were given back", n)
 	}
-	if p := large.Take(); int64(len(p.Bytes())) != sizeOf(classes-1) {
+	if p := large.Take(); len(p.Bytes()) != largest {
 		t.Errorf("then a piece has %d bytes", len(p.Bytes()))
 	} else {
 		large.Give(p, 0)

@@ -13,11 +13,13 @@ import (
 )
 
 // This file is the system calls that package unix would allocate for. A call
-// that cannot block goes by RawSyscall; one that may, or that copies much, by
-// Syscall, so that it does not hold up the scheduler.
+// that cannot block goes by RawSyscall; one that may, or that copies very much,
+// by Syscall, so that it does not hold up the scheduler.
 
-// rawLimit is the number of bytes up to which a transfer goes by RawSyscall.
-const rawLimit = 64 << 10
+// rawLimit is the number of bytes up to which a transfer goes by RawSyscall. They
+// are copied in a millisecond, while the scheduler that is told of a call takes
+// the processor away after 20 µs.
+const rawLimit = 4 << 20
 
 // msgNow makes every transfer return at once and never raise SIGPIPE.
 const msgNow = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
