@@ -57,7 +57,7 @@ var allowed = map[string][]string{
 	"launch/internal/seccomp": {"launch/internal/chains", "launch/internal/relay", "launch/internal/tally", "launch/machine", "wsnet"},
 	"launch/internal/isolate": {"launch/internal/chains", "launch/internal/relay", "launch/internal/tally", "launch/machine", "wsnet", "spi"},
 	"launch/internal/chains":  {"wsnet", "ws2", "catalog", "spi"},
-	"launch/internal/relay":   {},
+	"launch/internal/relay":   {"spi"},
 	"launch/internal/tally":   {},
 	"launch/machine":          {},
 

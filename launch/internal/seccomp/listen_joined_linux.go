@@ -274,7 +274,7 @@ func (b *server) join(conn *wsnet.Conn) unix.Errno {
 		defer through.Release()
 		defer c.end(b.s)
 		defer b.forget(from)
-		relay.Run(local, conn, b.s.closing, &b.s.relayed)
+		b.s.relays.Run(local, conn, b.s.closing, &b.s.relayed)
 	}()
 	return 0
 }

@@ -16,6 +16,6 @@ func (s *Server) startRelay(c *connection, through *chains.Chains, local, remote
 		defer s.connections.Done()
 		defer s.table.remove(c)
 		defer through.Release()
-		relay.Run(local, remote, s.closing, &s.relayed)
+		s.relays.Run(local, remote, s.closing, &s.relayed)
 	}()
 }

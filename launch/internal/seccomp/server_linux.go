@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/launch/internal/chains"
+	"upcall.dev/launch/internal/relay"
 	"upcall.dev/launch/internal/tally"
 )
 
@@ -37,8 +38,9 @@ type Server struct {
 	gone          chan struct{}  // closed when no process is left under the filter, or serving was stopped
 	work          sync.WaitGroup // every goroutine of the server
 	connections   sync.WaitGroup // connects and relays among them; added to before gone is closed
-	relayed       atomic.Int64   // bytes, to see whether there is progress
-	closing       chan struct{}  // closed when connections must end
+	relays        relay.Group
+	relayed       atomic.Int64  // bytes, to see whether there is progress
+	closing       chan struct{} // closed when connections must end
 	reported      reports
 	accepts       accepts
 	servers       servers
@@ -107,6 +109,7 @@ func (s *Server) Shutdown(patience time.Duration) bool {
 	go func() {
 		s.watch.stop(s)
 		s.work.Wait()
+		s.relays.Close()
 		close(ended)
 	}()
 	timer := time.NewTimer(patience)
