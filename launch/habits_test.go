@@ -12,6 +12,10 @@ import (
 // docs/launcher.md says.
 var nonIFSHabits = regexp.MustCompile(`(?m)^(out_of_band|self_connected) .*\n`)
 
+// shapeHabits are those that a line with a delay changes, as its README.md says: what
+// is on its way is lost when the end that sent it resets the connection.
+var shapeHabits = regexp.MustCompile(`(?m)^answer_before_a_reset .*\n`)
+
 // What programs do with sockets beside connecting and sending.
 func TestHabits(t *testing.T) {
 	python := need(t, "python3")
@@ -23,6 +27,9 @@ func TestHabits(t *testing.T) {
 		want, got := want, run(t, o, python, "testdata/habits.py")
 		if !strings.HasSuffix(t.Name(), "/ifs") {
 			want.out, got.out = nonIFSHabits.ReplaceAllString(want.out, ""), nonIFSHabits.ReplaceAllString(got.out, "")
+		}
+		if strings.HasSuffix(t.Name(), "/shape") {
+			want.out, got.out = shapeHabits.ReplaceAllString(want.out, ""), shapeHabits.ReplaceAllString(got.out, "")
 		}
 		if got.code != want.code || got.log != "" {
 			t.Errorf("exit code %d: %s", got.code, got.log)

@@ -211,6 +211,20 @@ func (q *Queue) Abort(errno spi.Errno) {
 	done.tell()
 }
 
+// Break breaks the connection towards the receiver, who gets what is held before
+// errno. It is for a stream whose sender is a pump.
+func (q *Queue) Break(errno spi.Errno) {
+	q.mu.Lock()
+	held := q.ring.n > 0 && q.err == 0 && !q.refused
+	if held {
+		q.ended, q.last = true, errno
+	}
+	q.mu.Unlock()
+	if !held {
+		q.Abort(errno)
+	}
+}
+
 func (q *Queue) drop() {
 	q.ring.discard(q.ring.n)
 	q.records = 0

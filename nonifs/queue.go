@@ -30,6 +30,7 @@ type Queue struct {
 	datagrams bool      // records instead of bytes
 	lossy     bool      // a datagram that finds no room is dropped, as UDP does
 	err       spi.Errno // the connection is gone
+	last      spi.Errno // becomes err when what is held has been received
 }
 
 // DefaultBuffer is how many bytes a Queue holds unless SO_RCVBUF says otherwise.
@@ -125,6 +126,9 @@ func (q *Queue) drain(c *cursor) {
 		n := q.ring.peek(0, b)
 		q.ring.discard(uint32(n))
 		c.advance(n)
+	}
+	if q.last != 0 {
+		q.err = q.last
 	}
 }
 

@@ -296,6 +296,33 @@ func TestQueueEnds(t *testing.T) {
 	}
 }
 
+// A broken connection is found after what had come.
+func TestQueueBreak(t *testing.T) {
+	held := NewStream(nil, nil)
+	held.Write([]byte("last words"))
+	held.Break(spi.WSAECONNRESET)
+	if errno := held.Write([]byte("x")); errno != spi.WSAESHUTDOWN {
+		t.Errorf("a later Write gave %v", errno)
+	}
+	var got []byte
+	buf := make([]byte, 4)
+	for {
+		n, errno := held.Read(buf)
+		if got = append(got, buf[:n]...); n > 0 && errno == 0 {
+			continue
+		}
+		if string(got) != "last words" || errno != spi.WSAECONNRESET {
+			t.Errorf("%q, then %v", got, errno)
+		}
+		break
+	}
+	empty := NewStream(nil, nil)
+	empty.Break(spi.WSAECONNRESET)
+	if n, errno := empty.Read(buf); n != 0 || errno != spi.WSAECONNRESET {
+		t.Errorf("an empty queue gave %d, %v", n, errno)
+	}
+}
+
 // waiting returns how many operations wait.
 func (q *Queue) waiting() (n int) {
 	q.mu.Lock()

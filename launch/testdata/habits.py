@@ -293,6 +293,36 @@ def peer_gone():
         return got, errno.errorcode[e.errno]
 
 
+def answered_early():
+    c, a = pair()
+    answer = b"too large " * 3000
+
+    def serve():
+        a.recv(1)
+        a.sendall(answer)
+        a.close()
+
+    server = threading.Thread(target=serve)
+    server.start()
+    try:
+        while True:
+            c.sendall(b"x" * 50000)
+    except (ConnectionResetError, BrokenPipeError):
+        server.join()
+    got = b""
+    try:
+        while block := c.recv(100000):
+            got += block
+    except ConnectionResetError:
+        pass
+    return got == answer
+
+
+@habit
+def answer_before_a_reset():
+    return [answered_early() for _ in range(20)].count(True)
+
+
 @habit
 def peek():
     c, a = pair()

@@ -55,7 +55,7 @@ func (w *wire) moveUp(q *nonifs.Queue, x *scratch) (moved bool) {
 			break
 		}
 		if errno != 0 {
-			w.breakQueues(errno)
+			w.loseUp(q, errno)
 			return true
 		}
 		h.drop()
@@ -92,7 +92,7 @@ func (w *wire) moveUp(q *nonifs.Queue, x *scratch) (moved bool) {
 			return true
 		}
 		if errno != spi.WSAEWOULDBLOCK {
-			w.breakQueues(errno)
+			w.loseUp(q, errno)
 			return true
 		}
 		w.writable = false
@@ -117,14 +117,24 @@ func (w *wire) ending(d Direction, errno spi.Errno) *packet {
 	return p
 }
 
-// breakQueues breaks the connection towards the client.
+// loseUp ends the direction from the client, whose next send fails with errno. What
+// has come the other way, and does until its end, is still the client's.
+func (w *wire) loseUp(q *nonifs.Queue, errno spi.Errno) {
+	h := &w.up
+	h.ended, h.over = true, true
+	h.clear()
+	w.lost, w.readable = errno, true
+	q.Abort(errno)
+}
+
+// breakQueues breaks the connection towards the client, who has received all else.
 func (w *wire) breakQueues(errno spi.Errno) {
 	o := w.current()
 	for _, h := range []*half{&w.up, &w.down} {
 		h.ended, h.over = true, true
 		h.clear()
 	}
-	o.in.Abort(errno)
+	o.in.Break(errno)
 	o.out.Abort(errno)
 }
 
@@ -185,6 +195,9 @@ func (w *wire) moveDown(o orders, x *scratch) (moved bool) {
 		h.clear()
 		return false
 	case errno != 0 || n == 0 && !w.datagrams:
+		if errno == 0 {
+			errno = w.lost // of a reset, which the sender has been told of
+		}
 		h.ended = true
 		h.put(w.ending(Down, errno))
 		return true

@@ -8,7 +8,7 @@
 // Buffers are bounded and a slow side holds the other one up: a sender waits,
 // or finds its nonblocking socket not writable, when the bytes on their way
 // have reached the limit. A graceful close or shutdown delivers all of them; a
-// reset is passed on.
+// reset is passed on, to the client after what has come before it.
 package relay
 
 import (

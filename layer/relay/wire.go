@@ -43,7 +43,8 @@ type wire struct {
 	// Only the step touches the rest.
 	readable, writable bool // the lower socket may be
 	up, down           half
-	child              *socket // accepted, and not yet delivered
+	lost               spi.Errno // why up has failed
+	child              *socket   // accepted, and not yet delivered
 }
 
 // orders are what clients want of a wire.

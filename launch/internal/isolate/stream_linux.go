@@ -75,7 +75,7 @@ func (s *stream) CopyFrom(from syscall.RawConn, count func(n int)) error {
 		case full:
 			<-room
 		case failed != nil:
-			return errors.New(failed.String())
+			return &relay.WriteError{Err: errors.New(failed.String())}
 		default:
 			return nil
 		}
@@ -149,10 +149,10 @@ func (s *stream) CopyTo(to syscall.RawConn, count func(n int)) error {
 	}
 	for {
 		if err := to.Write(more); err != nil {
-			return err
+			return &relay.WriteError{Err: err}
 		}
 		if sink.errno != 0 {
-			return sink.errno
+			return &relay.WriteError{Err: sink.errno}
 		}
 		switch failed.(type) {
 		case *tcpip.ErrWouldBlock:

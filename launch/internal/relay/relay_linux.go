@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"upcall.dev/internal/pieces"
 )
@@ -21,51 +22,85 @@ type Stream interface {
 // should this process be killed while it relays.
 func ResetOnDeath(end Stream) { setLinger(end, 0) }
 
+// lastWords is how long what a lost end has sent may take to reach the other one.
+const lastWords = time.Second
+
 // Run copies both ways until both directions have ended, and counts the bytes in
 // relayed. The end of one direction is passed on as a
-// half-close; an error resets both ends, as does closing.
+// half-close; an error resets both ends, as does closing. An end that can no longer
+// be written to is reset or gone: what it has sent before still reaches the other
+// one, as it would without a relay.
 func Run(local, remote Stream, closing <-chan struct{}, relayed *atomic.Int64) {
 	results := make(chan error, 2)
-	go func() { results <- copyHalf(remote, local, relayed) }()
-	go func() { results <- copyHalf(local, remote, relayed) }()
-	failed := false
+	var lost atomic.Bool
+	go func() { results <- copyHalf(remote, local, relayed, &lost) }()
+	go func() { results <- copyHalf(local, remote, relayed, &lost) }()
+	reset := func() {
+		lost.Store(true)
+		Reset(local)
+		Reset(remote)
+	}
+	var late <-chan time.Time
 	for ended := 0; ended < 2; {
 		select {
 		case err := <-results:
 			ended++
-			if err != nil && !failed {
-				failed = true
-				Reset(local)
-				Reset(remote)
+			var write *WriteError
+			switch {
+			case err == nil:
+			case errors.As(err, &write) && ended < 2:
+				timer := time.NewTimer(lastWords)
+				defer timer.Stop()
+				late = timer.C
+			default:
+				reset()
 			}
+		case <-late:
+			late = nil
+			reset()
 		case <-closing:
 			closing = nil
-			if !failed {
-				failed = true
-				Reset(local)
-				Reset(remote)
-			}
+			reset()
 		}
 	}
-	if !failed {
-		setLinger(local, -1) // undoes ResetOnDeath
-		_ = local.Close()
-		_ = remote.Close()
+	if lost.Load() {
+		reset()
+		return
 	}
+	setLinger(local, -1) // undoes ResetOnDeath
+	_ = local.Close()
+	_ = remote.Close()
 }
+
+// WriteError is an error of the end that is written to, and not of the one that is
+// read.
+type WriteError struct{ Err error }
+
+func (e *WriteError) Error() string { return "writing: " + e.Err.Error() }
+
+// Unwrap returns the end's own error.
+func (e *WriteError) Unwrap() error { return e.Err }
 
 // Copier is an end that copies between itself and a socket of the kernel's better
 // than by Read and Write. Both methods go on until what they read ends, or an error,
-// and call count with each number of bytes that they have passed on.
+// and call count with each number of bytes that they have passed on. An error of the
+// end that is written to is a [WriteError].
 type Copier interface {
 	CopyTo(to syscall.RawConn, count func(n int)) error
 	CopyFrom(from syscall.RawConn, count func(n int)) error
 }
 
-func copyHalf(to, from Stream, relayed *atomic.Int64) error {
+// copyHalf copies one direction. Once lost is set the end of the other one is that of
+// a reset, which is no half-close.
+func copyHalf(to, from Stream, relayed *atomic.Int64, lost *atomic.Bool) error {
 	err := copyUntilEnd(to, from, relayed)
-	if err == nil {
-		err = to.CloseWrite()
+	if err == nil && !lost.Load() {
+		if failed := to.CloseWrite(); failed != nil {
+			err = &WriteError{failed}
+		}
+	}
+	if err != nil {
+		lost.Store(true)
 	}
 	return err
 }
@@ -112,6 +147,9 @@ type counter struct {
 func (c *counter) Write(b []byte) (int, error) {
 	n, err := c.Writer.Write(b)
 	c.relayed.Add(int64(n))
+	if err != nil {
+		err = &WriteError{err}
+	}
 	return n, err
 }
 
