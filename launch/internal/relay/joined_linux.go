@@ -52,6 +52,7 @@ type half struct {
 	from, to           tryer
 	readable, writable bool // as far as is known
 	ended              bool
+	lost               bool // from is lost: its end is no half-close
 	size               pieces.Size
 	piece              *pieces.Piece // nil while there is nothing in it
 	n                  int           // bytes that were read into it
@@ -155,11 +156,17 @@ func (j *joined) proceed() {
 	if j.changed.Swap(false) {
 		j.down.readable, j.up.writable = true, true
 	}
+	opposite := &j.down
 	n, err := j.up.move(j.certain)
 	if err == nil {
 		var m int
+		opposite = &j.up
 		m, err = j.down.move(false)
 		n += m
+	}
+	var write *WriteError
+	if errors.As(err, &write) {
+		n += opposite.moveLastWords()
 	}
 	j.relayed.Add(int64(n))
 	switch {
@@ -198,13 +205,33 @@ func (h *half) move(certain bool) (int, error) {
 	}
 	n, err := h.to.TryWrite(h.rest)
 	h.rest = h.rest[n:]
-	if err == syscall.EAGAIN {
+	switch {
+	case err == syscall.EAGAIN:
 		h.writable, err = false, nil
+	case err != nil:
+		err = &WriteError{err}
 	}
 	if len(h.rest) == 0 {
 		h.giveBack()
 	}
 	return n, err
+}
+
+// mostLastWords bounds, in pieces, what a lost end holds up other relays for.
+const mostLastWords = 256
+
+// moveLastWords passes on what an end that can no longer be written to has sent, as far
+// as the other one has room, and returns how many bytes.
+func (h *half) moveLastWords() (total int) {
+	h.readable, h.writable, h.lost = true, true, true
+	for range mostLastWords {
+		n, err := h.move(true)
+		total += n
+		if err != nil || !h.canMove() {
+			break
+		}
+	}
+	return total
 }
 
 func (h *half) read(certain bool) error {
@@ -221,7 +248,13 @@ func (h *half) read(certain bool) error {
 		return nil
 	case errors.Is(err, io.EOF):
 		h.ended = true
-		return h.to.CloseWrite()
+		if h.lost {
+			return nil
+		}
+		if err := h.to.CloseWrite(); err != nil {
+			return &WriteError{err}
+		}
+		return nil
 	}
 	return err
 }
