@@ -78,6 +78,7 @@ func TestIsolatedPrograms(t *testing.T) {
 		{"static Go client", "client", []string{"-n", "50", "http://SERVER/hello"}, server, 50},
 		{"static Go client, IPv6", "client", []string{"http://SERVER/hello"}, server6, 1},
 		{"static Go client, big", "client", []string{"-count", "http://SERVER/big"}, server, 1},
+		{"python3, big in small segments", "python3", []string{"-c", pythonSmallSegments, "SERVER"}, server, 2},
 		{"curl", "curl", []string{"-sS", "http://SERVER/hello"}, server, 1},
 		{"curl, upload", "curl", []string{"-sS", "-H", "Expect:", "--data-binary", "@/proc/self/exe", "http://SERVER/length"}, server, 1},
 		{"curl, parallel", "curl", []string{"-sS", "--no-progress-meter", "-Z", "--parallel-immediate", "http://SERVER/hello?[1-20]"}, server, 2},
@@ -112,6 +113,20 @@ func TestIsolatedPrograms(t *testing.T) {
 		})
 	}
 }
+
+// What a server sends to one that takes small segments, and to one that takes those of the link.
+const pythonSmallSegments = `
+import hashlib, socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+for size in (0, 8000):
+    with socket.socket() as s:
+        if size:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, size)
+        s.connect((host, int(port)))
+        s.sendall(b"GET /big HTTP/1.0\r\n\r\n")
+        body = s.makefile("rb").read().split(b"\r\n\r\n", 1)[1]
+        print(len(body), hashlib.sha256(body).hexdigest())
+`
 
 // A program that talks to itself over its own loopback and by its own address.
 const pythonItself = `

@@ -42,7 +42,7 @@ func examine(ctx context.Context) error {
 	}
 	defer names.remove()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	stage, packets, err := startStage(cmd, names)
+	stage, outer, err := startStage(cmd, names)
 	if err != nil {
 		return err
 	}
@@ -50,10 +50,10 @@ func examine(ctx context.Context) error {
 		stage.conn.Close()
 		_ = cmd.Wait()
 	}()
-	defer unix.Close(packets[1])
-	link, err := newLink(packets[0], func(netip.AddrPort) {}, func() {})
+	defer outer.close(guarding)
+	link, err := newLink(outer, func(netip.AddrPort) {}, func() {})
 	if err != nil {
-		_ = unix.Close(packets[0])
+		outer.close(receiving, sending)
 		return err
 	}
 	link.close()

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
@@ -25,8 +26,12 @@ const (
 
 	vnetNeedsChecksum = 1 // VIRTIO_NET_HDR_F_NEEDS_CSUM
 	vnetSegmentedUDP  = 5 // VIRTIO_NET_HDR_GSO_UDP_L4
+	vnetSegmentedTCP  = 1 // VIRTIO_NET_HDR_GSO_TCPV4
 	vnetSegmentation  = 1 // offsets in it: gso_type
+	vnetHeaders       = 2 // hdr_len
 	vnetSegmentSize   = 4 // gso_size
+	vnetChecksumFrom  = 6 // csum_start
+	vnetChecksumAt    = 8 // csum_offset
 
 	ipv4Protocol   = 9 // offsets in network headers
 	ipv6NextHeader = 6
@@ -52,7 +57,11 @@ const (
 type link struct {
 	fd         int
 	file       *os.File // the same, for the poller
+	out        int      // the socket for sending
 	ring       []byte
+	largest    atomic.Uint32           // the largest packet of joined segments, in bytes; 0: none is taken
+	bursts     sync.Map                // *burst by its mark
+	marks      atomic.Uint32           // the last that was given
 	dispatcher stack.NetworkDispatcher // set before reading begins
 	reading    sync.WaitGroup
 	closed     func(source netip.AddrPort) // called when a datagram has reached nobody
@@ -63,23 +72,30 @@ type link struct {
 
 var _ stack.LinkEndpoint = (*link)(nil)
 
-// newLink takes over the packet socket, on success.
-func newLink(packets int, closed func(netip.AddrPort), down func()) (*link, error) {
+// newLink takes over the sockets for receiving and for sending, on success.
+func newLink(outer linkEnd, closed func(netip.AddrPort), down func()) (*link, error) {
 	fail := func(err error) (*link, error) { return nil, fmt.Errorf("the link of the namespace: %w", err) }
-	for _, option := range [][2]int{{unix.PACKET_VERSION, unix.TPACKET_V2}, {unix.PACKET_VNET_HDR, 1}, {unix.PACKET_QDISC_BYPASS, 1}} {
-		if err := unix.SetsockoptInt(packets, unix.SOL_PACKET, option[0], option[1]); err != nil {
+	in, out := outer.sockets[receiving], outer.sockets[sending]
+	for _, option := range [][3]int{
+		{in, unix.PACKET_VERSION, unix.TPACKET_V2}, {in, unix.PACKET_VNET_HDR, 1},
+		{out, unix.PACKET_VNET_HDR, 1}, {out, unix.PACKET_QDISC_BYPASS, 1},
+	} {
+		if err := unix.SetsockoptInt(option[0], unix.SOL_PACKET, option[1], option[2]); err != nil {
 			return fail(err)
 		}
 	}
+	_ = unix.SetsockoptInt(out, unix.SOL_SOCKET, unix.SO_SNDBUF, 8*largestJoined) // or as much as the system allows
 	request := unix.TpacketReq{Block_size: ringBlock, Block_nr: ringBlocks, Frame_size: ringFrame, Frame_nr: ringFrames}
-	if err := unix.SetsockoptTpacketReq(packets, unix.SOL_PACKET, unix.PACKET_RX_RING, &request); err != nil {
+	if err := unix.SetsockoptTpacketReq(in, unix.SOL_PACKET, unix.PACKET_RX_RING, &request); err != nil {
 		return fail(err)
 	}
-	ring, err := unix.Mmap(packets, 0, ringBlock*ringBlocks, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	ring, err := unix.Mmap(in, 0, ringBlock*ringBlocks, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return fail(err)
 	}
-	return &link{fd: packets, file: os.NewFile(uintptr(packets), "packets"), ring: ring, closed: closed, down: down}, nil
+	l := &link{fd: in, file: os.NewFile(uintptr(in), "packets"), out: out, ring: ring, closed: closed, down: down}
+	l.largest.Store(outer.largest)
+	return l, nil
 }
 
 // stop ends reading.
@@ -92,6 +108,7 @@ func (l *link) stop() {
 func (l *link) close() {
 	_ = unix.Munmap(l.ring)
 	_ = l.file.Close()
+	_ = unix.Close(l.out)
 }
 
 // Attach starts reading.
@@ -190,16 +207,13 @@ func (l *link) inject(protocol tcpip.NetworkProtocolNumber, packet *buffer.View)
 func (l *link) WritePackets(all stack.PacketBufferList) (int, tcpip.Error) {
 	n := 0
 	for _, pkt := range all.AsSlice() {
-		var checksum int
-		if pkt.TransportProtocolNumber == header.TCPProtocolNumber && len(pkt.TransportHeader().Slice()) >= header.TCPMinimumSize {
-			checksum = header.TCPChecksumOffset
-			segment := header.TCP(pkt.TransportHeader().Slice())
-			network := pkt.Network()
-			segment.SetChecksum(0)
-			segment.SetChecksum(header.PseudoHeaderChecksum(header.TCPProtocolNumber, network.SourceAddress(), network.DestinationAddress(), uint16(len(segment)+pkt.Data().Size())))
+		write := l.write
+		if pkt.Mark != 0 && pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
+			if b, ok := l.bursts.Load(pkt.Mark); ok {
+				write = b.(*burst).write
+			}
 		}
-		parts := pkt.AsSlices()
-		if errno := l.send(pkt.NetworkProtocolNumber, len(pkt.NetworkHeader().Slice()), checksum, parts); errno != 0 && n == 0 {
+		if errno := write(pkt); errno != 0 && n == 0 {
 			return 0, tcpip.TranslateErrno(errno)
 		}
 		n++
@@ -207,37 +221,73 @@ func (l *link) WritePackets(all stack.PacketBufferList) (int, tcpip.Error) {
 	return n, nil
 }
 
-// send writes one packet, whose transport header begins at the given offset and
-// has the sum of its pseudo header at the offset checksum; 0 where the packet
-// has all its checksums.
-func (l *link) send(protocol tcpip.NetworkProtocolNumber, transport, checksum int, parts [][]byte) unix.Errno {
+// write sends a packet.
+func (l *link) write(pkt *stack.PacketBuffer) unix.Errno {
+	f := frame{protocol: pkt.NetworkProtocolNumber, network: len(pkt.NetworkHeader().Slice()), parts: pkt.AsSlices()}
+	if transport := pkt.TransportHeader().Slice(); pkt.TransportProtocolNumber == header.TCPProtocolNumber && len(transport) >= header.TCPMinimumSize {
+		f.transport, f.checksum = len(transport), header.TCPChecksumOffset
+		network := pkt.Network()
+		setPartial(transport, network.SourceAddress(), network.DestinationAddress(), len(transport)+pkt.Data().Size())
+	}
+	return l.send(f)
+}
+
+// frame is a packet to send.
+type frame struct {
+	protocol  tcpip.NetworkProtocolNumber
+	network   int // size of its header, in bytes
+	transport int // the same of the transport's, at least up to its checksum
+	checksum  int // offset in that of the checksum, which is the sum of the pseudo header alone; 0: the packet has all checksums
+	segment   int // size of the data of each segment that is joined in it; 0: it is one
+	parts     [][]byte
+}
+
+// setPartial gives a segment the sum of its pseudo header, to which the kernel adds
+// the rest, should the segment leave the machine.
+func setPartial(tcp header.TCP, source, destination tcpip.Address, length int) {
+	sum := header.PseudoHeaderChecksum(header.TCPProtocolNumber, source, destination, uint16(length))
+	tcp.SetChecksum(checksum.Combine(sum, uint16(length>>16)))
+}
+
+// patienceForRoom is how many milliseconds a packet waits while others are on their
+// way: the kernel has them at the other end within one, unless it is very busy.
+const patienceForRoom = 10
+
+// send writes one packet.
+func (l *link) send(f frame) unix.Errno {
 	var framing [framingSize]byte
-	if checksum != 0 {
+	if f.checksum != 0 {
 		framing[0] = vnetNeedsChecksum
-		binary.LittleEndian.PutUint16(framing[6:], uint16(header.EthernetMinimumSize+transport))
-		binary.LittleEndian.PutUint16(framing[8:], uint16(checksum))
+		binary.LittleEndian.PutUint16(framing[vnetHeaders:], uint16(header.EthernetMinimumSize+f.network+f.transport))
+		binary.LittleEndian.PutUint16(framing[vnetChecksumFrom:], uint16(header.EthernetMinimumSize+f.network))
+		binary.LittleEndian.PutUint16(framing[vnetChecksumAt:], uint16(f.checksum))
+	}
+	if f.segment != 0 {
+		framing[vnetSegmentation] = vnetSegmentedTCP
+		binary.LittleEndian.PutUint16(framing[vnetSegmentSize:], uint16(f.segment))
 	}
 	ethernet := framing[vnetHeaderSize:]
 	copy(ethernet, innerEnd.hardware[:])
 	copy(ethernet[6:], outerEnd.hardware[:])
-	binary.BigEndian.PutUint16(ethernet[12:], uint16(protocol))
+	binary.BigEndian.PutUint16(ethernet[12:], uint16(f.protocol))
 
 	var some [16]unix.Iovec
 	vector := append(some[:0], unix.Iovec{Base: &framing[0]})
 	vector[0].SetLen(framingSize)
-	for _, part := range parts {
+	for _, part := range f.parts {
 		if len(part) > 0 {
 			v := unix.Iovec{Base: &part[0]}
 			v.SetLen(len(part))
 			vector = append(vector, v)
 		}
 	}
-	_, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(l.fd), uintptr(unsafe.Pointer(&vector[0])), uintptr(len(vector)))
-	if errno == unix.ENETDOWN || errno == unix.ENXIO { // told once, and so not to read
-		l.vanished.Store(true)
-		l.stop()
+	for waited := false; ; waited = true {
+		_, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(l.out), uintptr(unsafe.Pointer(&vector[0])), uintptr(len(vector)))
+		if errno != unix.EAGAIN || waited {
+			return errno
+		}
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(l.out), Events: unix.POLLOUT}}, patienceForRoom)
 	}
-	return errno
 }
 
 // MTU is the link's.

@@ -21,56 +21,83 @@ var (
 // linkMTU is the largest that Linux takes: a segment or datagram is one packet.
 const linkMTU = 65535
 
+// largestJoined is what a packet may have in bytes that many segments of TCP were
+// joined to: the most that Linux takes from version 6.3 on (GSO_MAX_SIZE).
+const largestJoined = 8 * 65535
+
+// linkEnd is what the host has of the outer end of the link.
+type linkEnd struct {
+	sockets [3]int // packet sockets
+	largest uint32 // the largest packet of joined segments, in bytes; 0: none is taken
+}
+
+// What each socket is for.
+const (
+	receiving = iota
+	sending   // receives nothing: Go's poller is not told each time that there is room in it
+	guarding  // the guard's; receives nothing yet
+)
+
+// close closes some of the sockets.
+func (p linkEnd) close(which ...int) {
+	for _, i := range which {
+		_ = unix.Close(p.sockets[i])
+	}
+}
+
 // isolateNetwork moves the calling thread from the outer namespace, a new one, to
-// one of the program, and returns two packet sockets of the outer end of the link
-// between them, of which the second receives nothing yet. step says what failed.
-func isolateNetwork() (packets [2]int, step string, err error) {
+// one of the program, and returns the outer end of the link between them. step says
+// what failed.
+func isolateNetwork() (p linkEnd, step string, err error) {
 	outside, err := openRouteSocket()
 	if err != nil {
-		return packets, "open a netlink socket", err
+		return p, "open a netlink socket", err
 	}
 	defer outside.close()
-	for i := range packets {
-		packets[i], err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	for i := range p.sockets {
+		p.sockets[i], err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
-			return packets, "open a packet socket", err
+			return p, "open a packet socket", err
 		}
 	}
 	outer, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return packets, "open /proc/thread-self/ns/net", err
+		return p, "open /proc/thread-self/ns/net", err
 	}
 	defer unix.Close(outer)
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return packets, "make a network namespace", err
+		return p, "make a network namespace", err
 	}
 	inside, err := openRouteSocket()
 	if err != nil {
-		return packets, "open a netlink socket", err
+		return p, "open a netlink socket", err
 	}
 	defer inside.close()
 	if err := inside.addPair(innerEnd, outerEnd, outer); err != nil {
-		return packets, "make a pair of veth devices", err
+		return p, "make a pair of veth devices", err
 	}
-	index, err := indexOf(packets[0], outerEnd.name)
+	index, err := indexOf(p.sockets[receiving], outerEnd.name)
 	if err != nil {
-		return packets, "find the link's outer end", err
+		return p, "find the link's outer end", err
 	}
 	if err := outside.quiet(index); err != nil {
-		return packets, "keep the link's outer end quiet", err
+		return p, "keep the link's outer end quiet", err
+	}
+	if p.largest, err = outside.allowJoined(index, largestJoined); err != nil {
+		return p, "let the link's outer end send large packets", err
 	}
 	if err := outside.setUp(index); err != nil {
-		return packets, "bring the link's outer end up", err
+		return p, "bring the link's outer end up", err
 	}
 	if step, err := configure(inside); err != nil {
-		return packets, step, err
+		return p, step, err
 	}
-	for i, protocol := range [len(packets)]uint16{networkOrder(unix.ETH_P_ALL), 0} {
-		if err := unix.Bind(packets[i], &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: index}); err != nil {
-			return packets, "bind a packet socket", err
+	for i, protocol := range [len(p.sockets)]uint16{receiving: networkOrder(unix.ETH_P_ALL)} {
+		if err := unix.Bind(p.sockets[i], &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: index}); err != nil {
+			return p, "bind a packet socket", err
 		}
 	}
-	return packets, "", nil
+	return p, "", nil
 }
 
 // configure gives the namespace of r its loopback, addresses and routes.

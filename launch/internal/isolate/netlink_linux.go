@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -50,6 +51,11 @@ func (m *message) nested(kind uint16, header []byte, fill func(*message)) {
 
 // do sends a request and waits for the kernel's answer to it.
 func (r *routeSocket) do(kind, flags uint16, m message) error {
+	return r.ask(kind, flags, m, func(uint16, []byte) {})
+}
+
+// ask does the same, and calls told with what the kernel tells before it answers.
+func (r *routeSocket) ask(kind, flags uint16, m message, told func(kind uint16, body []byte)) error {
 	r.sequence++
 	request := binary.NativeEndian.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(m.b)))
 	request = binary.NativeEndian.AppendUint16(request, kind)
@@ -60,7 +66,7 @@ func (r *routeSocket) do(kind, flags uint16, m message) error {
 	if err := unix.Sendto(r.fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
-	answer := make([]byte, 4096)
+	answer := make([]byte, 16<<10)
 	for {
 		n, _, err := unix.Recvfrom(r.fd, answer, 0)
 		if err == unix.EINTR {
@@ -72,7 +78,11 @@ func (r *routeSocket) do(kind, flags uint16, m message) error {
 		if n < unix.SizeofNlMsghdr+4 {
 			return unix.EBADMSG
 		}
-		if binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR || binary.NativeEndian.Uint32(answer[8:]) != r.sequence {
+		if binary.NativeEndian.Uint32(answer[8:]) != r.sequence {
+			continue
+		}
+		if kind := binary.NativeEndian.Uint16(answer[4:]); kind != unix.NLMSG_ERROR {
+			told(kind, answer[unix.SizeofNlMsghdr:n])
 			continue
 		}
 		if code := int32(binary.NativeEndian.Uint32(answer[unix.SizeofNlMsghdr:])); code != 0 {
@@ -127,6 +137,41 @@ func (r *routeSocket) addPair(inner, outer device, outerNamespace int) error {
 		return fmt.Errorf("make a veth pair: %w", err)
 	}
 	return nil
+}
+
+// allowJoined lets a device take packets of joined segments of TCP over IPv4 up to
+// a size, and returns what it takes now: 0 from a kernel that knows of none, which
+// is silent about what it does not know.
+func (r *routeSocket) allowJoined(index int, size uint32) (allowed uint32, err error) {
+	m := message{b: infoLink(index, 0, 0)}
+	m.number(unix.IFLA_GSO_IPV4_MAX_SIZE, size)
+	if err := r.do(unix.RTM_NEWLINK, 0, m); err != nil {
+		return 0, err
+	}
+	err = r.ask(unix.RTM_GETLINK, 0, message{b: infoLink(index, 0, 0)}, func(kind uint16, body []byte) {
+		if kind != unix.RTM_NEWLINK || len(body) < unix.SizeofIfInfomsg {
+			return
+		}
+		for kind, value := range attributes(body[unix.SizeofIfInfomsg:]) {
+			if kind == unix.IFLA_GSO_IPV4_MAX_SIZE && len(value) == 4 {
+				allowed = binary.NativeEndian.Uint32(value)
+			}
+		}
+	})
+	return allowed, err
+}
+
+// attributes yields the attributes of a message by their kinds.
+func attributes(b []byte) iter.Seq2[uint16, []byte] {
+	return func(yield func(uint16, []byte) bool) {
+		for len(b) >= unix.SizeofRtAttr {
+			length := int(binary.NativeEndian.Uint16(b))
+			if length < unix.SizeofRtAttr || length > len(b) || !yield(binary.NativeEndian.Uint16(b[2:]), b[unix.SizeofRtAttr:length]) {
+				return
+			}
+			b = b[min(len(b), (length+3)&^3):]
+		}
+	}
 }
 
 // setUp brings a device up.

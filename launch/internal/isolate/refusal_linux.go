@@ -84,7 +84,7 @@ func (s *Server) sendUnreachable(head []byte, code4 header.ICMPv4Code, code6 hea
 	if header.IPVersion(head) == header.IPv6Version {
 		protocol = header.IPv6ProtocolNumber
 	}
-	s.link.send(protocol, 0, 0, [][]byte{unreachableMessage(head, code4, code6)})
+	s.link.send(frame{protocol: protocol, parts: [][]byte{unreachableMessage(head, code4, code6)}})
 }
 
 // unreachableMessage is that message, with its network header.

@@ -66,15 +66,15 @@ const (
 // a program may use a port again at once.
 const timeWait = 5 * time.Millisecond
 
-// newServer takes over what it is given, on success.
-func newServer(packets int, d *directory, connections *flows, g *guard, c Config) (*Server, error) {
+// newServer takes over what it is given but the guard's socket, on success.
+func newServer(outer linkEnd, d *directory, connections *flows, g *guard, c Config) (*Server, error) {
 	s := &Server{Config: c, directory: d, recorded: connections, guard: g, gone: make(chan struct{}), closing: make(chan struct{})}
 	s.connecting, s.giveUp = context.WithCancel(context.Background())
 	s.sending, s.stopSending = context.WithCancel(context.Background())
 	s.datagrams.flows = map[netip.AddrPort]*flow{}
 	s.refusals.heads = map[stack.TransportEndpointID][]byte{}
 	var err error
-	if s.link, err = newLink(packets, s.datagrams.closedBy, func() { close(s.gone) }); err != nil {
+	if s.link, err = newLink(outer, s.datagrams.closedBy, func() { close(s.gone) }); err != nil {
 		s.giveUp()
 		s.stopSending()
 		return nil, err

@@ -1,9 +1,11 @@
 package isolate
 
 import (
+	"encoding/binary"
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -62,7 +64,7 @@ func stage(host *os.File) (exitCode int) {
 	}
 	reply := gob.NewEncoder(host)
 	var errno unix.Errno
-	packets, step, err := isolateNetwork()
+	outer, step, err := isolateNetwork()
 	if err == nil {
 		step, err = request.Names.mount()
 	}
@@ -70,7 +72,7 @@ func stage(host *os.File) (exitCode int) {
 		step, err = "drop capabilities", dropCapabilities()
 	}
 	if err == nil {
-		step, err = "hand over the packet sockets", unix.Sendmsg(stageFD, []byte{0}, unix.UnixRights(packets[:]...), nil, 0)
+		step, err = "hand over the link", unix.Sendmsg(stageFD, binary.NativeEndian.AppendUint32([]byte{0}, outer.largest), unix.UnixRights(outer.sockets[:]...), nil, 0)
 	}
 	if err != nil {
 		if !errors.As(err, &errno) {
@@ -107,11 +109,11 @@ func Start(cmd *exec.Cmd, c Config) (*Server, *Stage, error) {
 		return nil, nil, err
 	}
 	defer names.remove()
-	stage, packets, err := startStage(cmd, names)
+	stage, outer, err := startStage(cmd, names)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := serve(packets, newDirectory(names.behind), c)
+	s, err := serve(outer, newDirectory(names.behind), c)
 	if err != nil {
 		stage.conn.Close()
 		_ = cmd.Process.Kill()
@@ -121,94 +123,98 @@ func Start(cmd *exec.Cmd, c Config) (*Server, *Stage, error) {
 	return s, stage, nil
 }
 
-// serve takes over the packet sockets, of which the second is the guard's.
-func serve(packets [2]int, d *directory, c Config) (*Server, error) {
+// serve takes over the outer end of the link.
+func serve(outer linkEnd, d *directory, c Config) (*Server, error) {
 	connections, file, err := newFlows()
 	if err != nil {
-		_ = unix.Close(packets[0])
-		_ = unix.Close(packets[1])
+		outer.close(receiving, sending, guarding)
 		return nil, fmt.Errorf("no memory to share with the namespace's guard: %w", err)
 	}
-	g, err := startGuard(os.NewFile(uintptr(packets[1]), "packets"), file)
+	g, err := startGuard(os.NewFile(uintptr(outer.sockets[guarding]), "packets"), file)
 	if err == nil {
 		var s *Server
-		if s, err = newServer(packets[0], d, connections, g, c); err == nil {
+		if s, err = newServer(outer, d, connections, g, c); err == nil {
 			return s, nil
 		}
 		g.end(false)
 	}
-	_ = unix.Close(packets[0])
+	outer.close(receiving, sending)
 	connections.close()
 	return nil, err
 }
 
-func startStage(cmd *exec.Cmd, names *nameFiles) (link *Stage, packets [2]int, err error) {
+func startStage(cmd *exec.Cmd, names *nameFiles) (link *Stage, outer linkEnd, err error) {
 	request := stageRequest{Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Names: *names}
 	cmd.Path, cmd.Args, cmd.Env = "/proc/self/exe", []string{stageName}, []string{}
 	cmd.Err = nil
 	if cmd.SysProcAttr, err = namespaces(); err != nil {
-		return nil, packets, err
+		return nil, outer, err
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, packets, fmt.Errorf("no socket pair for the stage: %w", err)
+		return nil, outer, fmt.Errorf("no socket pair for the stage: %w", err)
 	}
 	own, remote := os.NewFile(uintptr(pair[0]), "stage"), os.NewFile(uintptr(pair[1]), "host")
 	conn, err := net.FileConn(own)
 	own.Close()
 	if err != nil {
 		remote.Close()
-		return nil, packets, fmt.Errorf("no socket pair for the stage: %w", err)
+		return nil, outer, fmt.Errorf("no socket pair for the stage: %w", err)
 	}
 	cmd.ExtraFiles = []*os.File{remote}
 	err = cmd.Start()
 	remote.Close()
 	if err != nil {
 		conn.Close()
-		return nil, packets, startError(err)
+		return nil, outer, startError(err)
 	}
 	link = &Stage{conn: conn.(*net.UnixConn)}
-	packets, err = link.takeSockets(request)
+	outer, err = link.takeLink(request)
 	if err != nil {
 		conn.Close()
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		return nil, packets, err
+		return nil, outer, err
 	}
-	return link, packets, nil
+	return link, outer, nil
 }
 
-// takeSockets gives the stage its task and waits for the packet sockets.
-func (l *Stage) takeSockets(request stageRequest) (packets [2]int, err error) {
+// takeLink gives the stage its task and waits for the outer end of the link.
+func (l *Stage) takeLink(request stageRequest) (outer linkEnd, err error) {
 	if err := gob.NewEncoder(l.conn).Encode(request); err != nil {
-		return packets, errNoStage
+		return outer, errNoStage
 	}
 	var ok [1]byte
-	rights := make([]byte, unix.CmsgSpace(4*len(packets)))
+	rights := make([]byte, unix.CmsgSpace(4*len(outer.sockets)))
 	n, rightsLen, _, _, err := l.conn.ReadMsgUnix(ok[:], rights)
 	if err != nil || n != 1 {
-		return packets, errNoStage
+		return outer, errNoStage
 	}
 	if ok[0] != 0 {
 		var reply stageReply
 		if err := gob.NewDecoder(l.conn).Decode(&reply); err != nil {
-			return packets, errNoStage
+			return outer, errNoStage
 		}
-		return packets, stageError(reply)
+		return outer, stageError(reply)
 	}
+	var largest [4]byte
+	if _, err := io.ReadFull(l.conn, largest[:]); err != nil {
+		return outer, errNoStage
+	}
+	outer.largest = binary.NativeEndian.Uint32(largest[:])
 	messages, err := unix.ParseSocketControlMessage(rights[:rightsLen])
 	if err != nil || len(messages) != 1 {
-		return packets, errNoStage
+		return outer, errNoStage
 	}
 	descriptors, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(descriptors) != len(packets) {
-		return packets, errNoStage
+	if err != nil || len(descriptors) != len(outer.sockets) {
+		return outer, errNoStage
 	}
 	for i, fd := range descriptors {
 		unix.CloseOnExec(fd)
-		packets[i] = fd
+		outer.sockets[i] = fd
 	}
-	return packets, nil
+	return outer, nil
 }
 
 // Proceed lets the stage become the program and waits until it has. errno is what

@@ -21,6 +21,7 @@ type stream struct {
 	*gonet.TCPConn
 	end   tcpip.Endpoint
 	queue *waiter.Queue
+	link  *link
 	piece int // what is received at once: the payload of a few full packets
 }
 
@@ -29,13 +30,13 @@ var _ relay.Copier = (*stream)(nil)
 // timestampsSize is what TCP's timestamps take of a packet, in bytes.
 const timestampsSize = 12
 
-func newStream(end tcpip.Endpoint, queue *waiter.Queue, program tcpip.Address) *stream {
+func newStream(end tcpip.Endpoint, queue *waiter.Queue, program tcpip.Address, l *link) *stream {
 	network := header.IPv6MinimumSize
 	if program.Len() == header.IPv4AddressSize {
 		network = header.IPv4MinimumSize
 	}
-	const packets = 4
-	return &stream{gonet.NewTCPConn(queue, end), end, queue, packets * (linkMTU - network - header.TCPMinimumSize - timestampsSize)}
+	const packets = 8 // the most that fit in largestJoined
+	return &stream{gonet.NewTCPConn(queue, end), end, queue, l, packets * (linkMTU - network - header.TCPMinimumSize - timestampsSize)}
 }
 
 // SetLinger with 0 seconds makes Close reset the connection.
@@ -51,12 +52,18 @@ func (s *stream) CopyFrom(from syscall.RawConn, count func(n int)) error {
 	s.queue.EventRegister(&writable)
 	defer s.queue.EventUnregister(&writable)
 	source := &source{most: s.piece}
+	b := s.link.newBurst() // of what one Write sends
+	defer b.end()
+	s.end.SocketOptions().SetMark(b.mark)
+	defer s.end.SocketOptions().SetMark(0)
 	var failed tcpip.Error
 	more := func(fd uintptr) bool {
 		source.fd, failed = fd, nil
 		for source.look() {
 			var n int64
+			b.hold()
 			n, failed = s.end.Write(source, tcpip.WriteOptions{})
+			b.release()
 			count(int(n))
 			if failed != nil {
 				return true

@@ -52,7 +52,7 @@ func (s *Server) connect(r *tcp.ForwarderRequest) {
 	}
 	r.Complete(false)
 	end.SocketOptions().SetDelayOption(false)
-	relay.Run(newStream(end, &queue, id.RemoteAddress), remote, s.closing, &s.relayed)
+	relay.Run(newStream(end, &queue, id.RemoteAddress, s.link), remote, s.closing, &s.relayed)
 }
 
 // dial connects the chain.

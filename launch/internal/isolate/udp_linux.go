@@ -327,7 +327,7 @@ func (s *Server) answer(f *flow, from netip.AddrPort, payload []byte) {
 	if source.Len() != header.IPv4AddressSize {
 		protocol = header.IPv6ProtocolNumber
 	}
-	s.link.send(protocol, len(network), udpChecksumOffset, [][]byte{network, udp, payload})
+	s.link.send(frame{protocol: protocol, network: len(network), transport: len(udp), checksum: udpChecksumOffset, parts: [][]byte{network, udp, payload}})
 }
 
 // udpChecksumOffset is where a UDP header has its checksum.
