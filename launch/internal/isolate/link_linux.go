@@ -138,11 +138,10 @@ func (l *link) read() {
 		return some
 	}
 	_ = raw.Read(func(uintptr) (ended bool) {
-		some := false
 		for !l.stopped.Load() && take() {
-			some = true
 		}
-		return !some && l.hasVanished()
+		// One event may have told of the last packet and of the end.
+		return l.hasVanished()
 	})
 	// What came before the end; who is left may go on sending.
 	for n := 0; n < ringFrames && take(); n++ {

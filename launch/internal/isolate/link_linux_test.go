@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
 	"testing"
+	"time"
 
+	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -82,4 +87,75 @@ func TestControlNamesWhoHasClosed(t *testing.T) {
 	if len(closed) != 1 || closed[0].String() != "192.0.0.2:1000" {
 		t.Errorf("closed: %v", closed)
 	}
+}
+
+// inside is set for the test below in namespaces of its own.
+const inside = "UPCALL_TEST_INSIDE"
+
+func init() {
+	if os.Getenv(inside) != "" {
+		runtime.LockOSThread() // the first thread, which never ends, is not the test's
+	}
+}
+
+// The last packet of a namespace and its end may come at once, and reading ends all
+// the same.
+func TestLinkEndsWithAPacket(t *testing.T) {
+	if os.Getenv(inside) == "" {
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestLinkEndsWithAPacket$", "-test.v")
+		cmd.Env = append(os.Environ(), inside+"=1")
+		var err error
+		if cmd.SysProcAttr, err = namespaces(); err != nil {
+			t.Fatal(err)
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil && len(out) == 0 {
+			t.Skipf("no user namespaces here: %v", err)
+		}
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return
+	}
+	made, send := make(chan linkEnd), make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // the thread ends with the goroutine, and the namespace with the thread
+		outer, step, err := isolateNetwork()
+		if err != nil {
+			t.Errorf("%s: %v", step, err)
+		}
+		made <- outer
+		<-send
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+		if err == nil {
+			err = unix.Sendto(fd, []byte("last"), 0, &unix.SockaddrInet4{Addr: [4]byte{192, 0, 2, 1}, Port: 9})
+			unix.Close(fd)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}()
+	outer := <-made
+	down := make(chan struct{})
+	l, err := newLink(outer, func(netip.AddrPort) {}, func() { close(down) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outer.close(guarding)
+	close(send)
+	deadline := time.Now().Add(20 * time.Second)
+	for _, err := indexOf(outer.sockets[guarding], outerEnd.name); err == nil; _, err = indexOf(outer.sockets[guarding], outerEnd.name) {
+		if time.Now().After(deadline) {
+			t.Fatal("the namespace does not end")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	l.Attach(discard{})
+	select {
+	case <-down:
+	case <-time.After(20 * time.Second):
+		t.Fatal("reading goes on after the end")
+	}
+	l.reading.Wait()
+	l.close()
 }
