@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"upcall.dev/catalog"
 	"upcall.dev/spi"
@@ -63,6 +64,7 @@ func eachWay(t *testing.T, test func(t *testing.T, r *relayed)) {
 			}
 			remote, server := pair(t, dial)
 			program, local := pair(t, net.Dial)
+			inline(t, local)
 			r.program, r.server = program.(*net.TCPConn), server
 			ResetOnDeath(local)
 			var g Group
@@ -117,6 +119,19 @@ func pair(t *testing.T, dial func(network, address string) (net.Conn, error)) (n
 		t.Cleanup(func() { c.Close() })
 	}
 	return near, far.(*net.TCPConn)
+}
+
+// inline makes urgent bytes arrive among the others, as the launcher has it.
+func inline(t *testing.T, c net.Conn) {
+	t.Helper()
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_OOBINLINE, 1) })
+	if err := errors.Join(failed, err); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // exchange sends a message there and back.
@@ -220,6 +235,27 @@ func TestRelayEndsWhenAsked(t *testing.T) {
 		}
 		r.wait(t)
 		expectReset(t, r.program)
+	})
+}
+
+// TestRelayPassesUrgentDataOn sends bytes of which one is urgent: a read stops before it.
+func TestRelayPassesUrgentDataOn(t *testing.T) {
+	eachWay(t, func(t *testing.T, r *relayed) {
+		raw, err := r.program.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			failed := raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), []byte("before!"), unix.MSG_OOB, nil) })
+			if err = errors.Join(failed, err); err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, len("before!"))
+			_ = r.server.SetReadDeadline(time.Now().Add(20 * time.Second))
+			if n, err := io.ReadFull(r.server, got); err != nil || string(got) != "before!" {
+				t.Fatalf("%q arrives, %v", got[:n], err)
+			}
+		}
 	})
 }
 

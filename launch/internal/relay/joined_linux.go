@@ -42,7 +42,7 @@ type joined struct {
 
 	// The rest is the loop's thread's.
 	up, down half // from local, to local
-	certain  bool // local's stream has ended: what is left of it is to be read
+	certain  bool // local has more than one read may take: urgent data, at which a read stops, or its end
 	over     bool
 	outcome  chan error
 }
@@ -138,7 +138,7 @@ func (j *joined) remoteChanged() {
 
 func (j *joined) localChanged(events uint32) {
 	j.up.readable, j.down.writable = true, true
-	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+	if events&(unix.EPOLLPRI|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		j.certain = true
 	}
 	j.loop.proceed(j)
@@ -193,7 +193,7 @@ func (h *half) canMove() bool {
 }
 
 // move passes one piece on, and returns how many bytes. A read that did not fill the
-// piece has taken all there was, unless the end of the stream is certain.
+// piece has taken all there was, unless it is certain that there is more.
 func (h *half) move(certain bool) (int, error) {
 	if !h.canMove() {
 		return 0, nil
