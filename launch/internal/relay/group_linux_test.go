@@ -239,24 +239,41 @@ func TestRelayEndsWhenAsked(t *testing.T) {
 }
 
 // TestRelayPassesUrgentDataOn sends bytes of which one is urgent: a read stops before it.
+// What the server sends so is no part of its stream.
 func TestRelayPassesUrgentDataOn(t *testing.T) {
 	eachWay(t, func(t *testing.T, r *relayed) {
-		raw, err := r.program.SyscallConn()
-		if err != nil {
-			t.Fatal(err)
-		}
 		for range 20 {
-			failed := raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), []byte("before!"), unix.MSG_OOB, nil) })
-			if err = errors.Join(failed, err); err != nil {
+			sendUrgent(t, r.program, "before!")
+			expect(t, r.server, "before!")
+			sendUrgent(t, r.server, "before!")
+			if _, err := r.server.Write([]byte("after")); err != nil {
 				t.Fatal(err)
 			}
-			got := make([]byte, len("before!"))
-			_ = r.server.SetReadDeadline(time.Now().Add(20 * time.Second))
-			if n, err := io.ReadFull(r.server, got); err != nil || string(got) != "before!" {
-				t.Fatalf("%q arrives, %v", got[:n], err)
-			}
+			expect(t, r.program, "beforeafter")
 		}
 	})
+}
+
+// sendUrgent sends text, whose last byte is urgent.
+func sendUrgent(t *testing.T, c *net.TCPConn, text string) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), []byte(text), unix.MSG_OOB, nil) })
+	if err := errors.Join(failed, err); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expect(t *testing.T, c net.Conn, text string) {
+	t.Helper()
+	got := make([]byte, len(text))
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if n, err := io.ReadFull(c, got); err != nil || string(got) != text {
+		t.Fatalf("%q arrives, %v, want %q", got[:n], err, text)
+	}
 }
 
 // TestRelayWaitsForSlowReaders fills everything between the ends before anything is

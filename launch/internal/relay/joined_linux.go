@@ -42,7 +42,6 @@ type joined struct {
 
 	// The rest is the loop's thread's.
 	up, down half // from local, to local
-	certain  bool // local has more than one read may take: urgent data, at which a read stops, or its end
 	over     bool
 	outcome  chan error
 }
@@ -53,6 +52,7 @@ type half struct {
 	readable, writable bool // as far as is known
 	ended              bool
 	lost               bool // from is lost: its end is no half-close
+	certain            bool // from has had more than one read may take: see special
 	size               pieces.Size
 	piece              *pieces.Piece // nil while there is nothing in it
 	n                  int           // bytes that were read into it
@@ -69,12 +69,6 @@ func (l *loop) join(near *net.TCPConn, remote attended, relayed *atomic.Int64) (
 		return nil, err
 	}
 	j := &joined{loop: l, remote: remote, relayed: relayed, outcome: make(chan error, 1)}
-	if err := remote.Attend(j, j.remoteChanged); err != nil {
-		return nil, err
-	}
-	if !j.watches.Load() {
-		return nil, unix.EOPNOTSUPP
-	}
 	// Go's poller must not know of the descriptor: it would wake a thread for each event.
 	failed := raw.Control(func(fd uintptr) {
 		var n int
@@ -86,6 +80,14 @@ func (l *loop) join(near *net.TCPConn, remote attended, relayed *atomic.Int64) (
 	}
 	j.up = half{from: j.local, to: remote, readable: true, writable: true}
 	j.down = half{from: remote, to: j.local, readable: true, writable: true}
+	err = remote.Attend(j, j.remoteChanged) // from here on the thread may call
+	if err == nil && !j.watches.Load() {
+		err = unix.EOPNOTSUPP
+	}
+	if err != nil {
+		_ = unix.Close(int(j.local))
+		return nil, err
+	}
 	_ = near.Close()
 	if j.id, err = l.watch(int(j.local), j.localChanged); err != nil {
 		j.over = true
@@ -119,7 +121,12 @@ func (j *joined) run(closing <-chan struct{}) {
 
 // Watch and Unwatch are [spi.Watcher]'s, for remote.
 func (j *joined) Watch(fd uintptr, ready func(events uint32)) (uintptr, spi.Errno) {
-	id, err := j.loop.watch(int(fd), ready)
+	id, err := j.loop.watch(int(fd), func(events uint32) {
+		if events&special != 0 {
+			j.down.certain = true
+		}
+		ready(events)
+	})
 	if err != nil {
 		return 0, spi.WSAENOBUFS
 	}
@@ -136,10 +143,14 @@ func (j *joined) remoteChanged() {
 	}
 }
 
+// special are the events of what one read may not take: urgent data, at which it stops,
+// and an end.
+const special = unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+
 func (j *joined) localChanged(events uint32) {
 	j.up.readable, j.down.writable = true, true
-	if events&(unix.EPOLLPRI|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		j.certain = true
+	if events&special != 0 {
+		j.up.certain = true
 	}
 	j.loop.proceed(j)
 }
@@ -157,11 +168,11 @@ func (j *joined) proceed() {
 		j.down.readable, j.up.writable = true, true
 	}
 	opposite := &j.down
-	n, err := j.up.move(j.certain)
+	n, err := j.up.move()
 	if err == nil {
 		var m int
 		opposite = &j.up
-		m, err = j.down.move(false)
+		m, err = j.down.move()
 		n += m
 	}
 	var write *WriteError
@@ -194,12 +205,12 @@ func (h *half) canMove() bool {
 
 // move passes one piece on, and returns how many bytes. A read that did not fill the
 // piece has taken all there was, unless it is certain that there is more.
-func (h *half) move(certain bool) (int, error) {
+func (h *half) move() (int, error) {
 	if !h.canMove() {
 		return 0, nil
 	}
 	if h.piece == nil {
-		if err := h.read(certain); err != nil || h.piece == nil {
+		if err := h.read(); err != nil || h.piece == nil {
 			return 0, err
 		}
 	}
@@ -223,9 +234,9 @@ const mostLastWords = 256
 // moveLastWords passes on what an end that can no longer be written to has sent, as far
 // as the other one has room, and returns how many bytes.
 func (h *half) moveLastWords() (total int) {
-	h.readable, h.writable, h.lost = true, true, true
+	h.readable, h.writable, h.lost, h.certain = true, true, true, true
 	for range mostLastWords {
-		n, err := h.move(true)
+		n, err := h.move()
 		total += n
 		if err != nil || !h.canMove() {
 			break
@@ -234,10 +245,10 @@ func (h *half) moveLastWords() (total int) {
 	return total
 }
 
-func (h *half) read(certain bool) error {
+func (h *half) read() error {
 	piece := h.size.Take()
 	n, err := h.from.TryRead(piece.Bytes())
-	h.readable = err == nil && (certain || n == len(piece.Bytes()))
+	h.readable = err == nil && (h.certain || n == len(piece.Bytes()))
 	if err == nil {
 		h.piece, h.n, h.rest = piece, n, piece.Bytes()[:n]
 		return nil
