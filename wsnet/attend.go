@@ -1,7 +1,6 @@
 package wsnet
 
 import (
-	"io"
 	"os"
 	"syscall"
 
@@ -45,17 +44,10 @@ func (w *eventWaiter) attend(by spi.Watcher, ready func()) error {
 // TryRead is Read that does not wait: syscall.EAGAIN when there is nothing yet.
 func (c *Conn) TryRead(b []byte) (int, error) {
 	n, err := c.in.tryReceive(b)
-	switch {
-	case err == syscall.EAGAIN:
+	if err == syscall.EAGAIN {
 		return 0, err
-	case err != nil && isCode(err, spi.WSAESHUTDOWN): // after CloseRead
-		return 0, io.EOF
-	case err != nil:
-		return 0, c.opError("read", callError("recv", err))
-	case n == 0 && len(b) > 0:
-		return 0, io.EOF
 	}
-	return n, nil
+	return c.received(n, err, len(b))
 }
 
 // TryWrite sends what can be sent of b without waiting, and returns syscall.EAGAIN when

@@ -30,12 +30,17 @@ func newConn(s *socket, p *protocol, local, remote net.Addr) *Conn {
 // Read receives up to len(b) bytes. io.EOF, bare, is the end of the stream.
 func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.in.receive(b)
+	return c.received(n, err, len(b))
+}
+
+// received is what Read returns for a receive of n bytes into room.
+func (c *Conn) received(n int, err error, room int) (int, error) {
 	switch {
 	case err != nil && isCode(err, spi.WSAESHUTDOWN): // after CloseRead
 		return 0, io.EOF
 	case err != nil:
 		return 0, c.opError("read", callError("recv", err))
-	case n == 0 && len(b) > 0:
+	case n == 0 && room > 0:
 		return 0, io.EOF
 	}
 	return n, nil
