@@ -45,7 +45,6 @@ func (s *Server) accept(n *notification) {
 	cookie, err := unix.GetsockoptUint64(c.socket.fd, unix.SOL_SOCKET, unix.SO_COOKIE)
 	if err != nil {
 		c.fail(errnoOf(err))
-		c.end()
 		return
 	}
 	a := &acceptCall{streamCall: c, flags: flags, queue: s.accepts.enter(cookie), kick: -1, done: make(chan struct{})}

@@ -27,6 +27,7 @@ type server struct {
 	through *chains.Chains
 	at      netip.AddrPort // the chain's socket's
 	only6   bool           // IPV6_V6ONLY as the program has it
+	closing sync.Once      // of the chain's socket; no lock is held when it is taken
 
 	mu       sync.Mutex // guards what follows; a leaf lock, but for a connect on the loopback
 	bound    *wsnet.Bound
@@ -325,8 +326,14 @@ func (b *server) arrivedFrom(from netip.AddrPort) *carried {
 	return c
 }
 
-// end closes the chain's socket. Connections stay.
-func (b *server) end() {
+// end closes the chain's socket, and returns when it is closed, by whomever: nobody
+// connects to it any more then, and its address is free. Connections stay.
+func (b *server) end() { b.closing.Do(b.closeSocket) }
+
+// closeSocket is end, once. Until the socket is closed the table has the server, for
+// those who are to wait for it.
+func (b *server) closeSocket() {
+	defer b.s.servers.remove(b)
 	bound, listener, first := b.finish()
 	switch {
 	case !first:
@@ -342,7 +349,6 @@ func (b *server) end() {
 // finish ends a server but for the chain's socket. first is false when that has been
 // done before.
 func (b *server) finish() (bound *wsnet.Bound, listener *wsnet.Listener, first bool) {
-	b.s.servers.remove(b)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	first = !b.ended
@@ -356,6 +362,7 @@ func (b *server) connect(ctx context.Context, to netip.AddrPort) (*wsnet.Conn, e
 	if !first {
 		return nil, net.ErrClosed // with the program's socket, meanwhile
 	}
+	b.s.servers.remove(b)
 	defer b.through.Release()
 	if listener != nil { // meanwhile
 		_ = listener.Close()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,5 +91,26 @@ func TestServerEndsWithItsSocket(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the server goes on")
 		}
+	}
+}
+
+// Whoever has ended a server, or found that another thread does, finds its address
+// free.
+func TestServerIsClosedWhenItHasEnded(t *testing.T) {
+	for range 30 {
+		b, address := serveAt(t, netip.MustParseAddrPort("127.0.0.1:1"))
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				b.end()
+				if c, err := net.DialTimeout("tcp", address, 10*time.Second); !errors.Is(err, unix.ECONNREFUSED) {
+					t.Errorf("connecting to the ended server gives %v", err)
+					if err == nil {
+						c.Close()
+					}
+				}
+			})
+		}
+		both.Wait()
 	}
 }
