@@ -28,6 +28,7 @@ type joinedSocket struct {
 	born    uint64 // the round of collecting that it was made in
 	chain   *chains.Datagram
 	readers sync.WaitGroup
+	ending  sync.Once // closes it; no lock is held when it is taken
 
 	// mu guards what follows. Calls into the chain that cannot wait are made
 	// under it; the table's lock is taken inside it, never around it.

@@ -80,28 +80,41 @@ func (t *joinedTable) begin() (entries int) {
 	return len(t.byCookie)
 }
 
-// take removes the entries of the round whose sockets are not alive.
-func (t *joinedTable) take(alive func(cookie uint64) bool) (dead []*joinedSocket) {
+// dead returns the entries of the round whose sockets are not alive. They are
+// entries until they are closed, so that who wants an address of theirs waits for
+// that.
+func (t *joinedTable) dead(alive func(cookie uint64) bool) (dead []*joinedSocket) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for cookie, j := range t.byCookie {
 		if j.born < t.round && !alive(cookie) {
 			dead = append(dead, j)
-			delete(t.byCookie, cookie)
 		}
 	}
-	t.looked = len(t.byCookie)
-	t.count.Store(int64(t.looked))
 	return dead
 }
 
-// takeAll removes all, and lets nothing in any more.
-func (t *joinedTable) takeAll() []*joinedSocket {
+// remove closes entries, and returns when they are closed, by whomever.
+func (t *joinedTable) remove(list []*joinedSocket) {
+	for _, j := range list {
+		j.ending.Do(j.close)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, j := range list {
+		delete(t.byCookie, j.cookie)
+	}
+	t.looked = len(t.byCookie)
+	t.count.Store(int64(t.looked))
+}
+
+// end removes all, and lets nothing in any more.
+func (t *joinedTable) end() {
 	t.mu.Lock()
 	t.closed = true
 	t.round++
 	t.mu.Unlock()
-	return t.take(func(uint64) bool { return false })
+	t.remove(t.dead(func(uint64) bool { return false }))
 }
 
 // collectJoined closes joined sockets whose program's socket is gone, until the
@@ -114,7 +127,7 @@ func (s *Server) collectJoined() {
 	for {
 		select {
 		case <-s.closing:
-			closeAll(t.takeAll())
+			t.end()
 			return
 		case <-t.grown:
 		case <-timer.C:
@@ -125,7 +138,7 @@ func (s *Server) collectJoined() {
 }
 
 // collectJoinedNow is one round.
-func (s *Server) collectJoinedNow() { closeAll(s.deadJoined()) }
+func (s *Server) collectJoinedNow() { s.joinedSockets.remove(s.deadJoined()) }
 
 func (s *Server) deadJoined() []*joinedSocket {
 	t := &s.joinedSockets
@@ -141,13 +154,7 @@ func (s *Server) deadJoined() []*joinedSocket {
 		})
 		return nil
 	}
-	return t.take(func(cookie uint64) bool { _, ok := alive[cookie]; return ok })
-}
-
-func closeAll(list []*joinedSocket) {
-	for _, j := range list {
-		j.close()
-	}
+	return t.dead(func(cookie uint64) bool { _, ok := alive[cookie]; return ok })
 }
 
 // udpCookies lists the cookies of the UDP sockets of this network namespace that

@@ -16,9 +16,8 @@ import (
 	_ "upcall.dev/standard"
 )
 
-// serveAt serves a program's socket that has the address own, with a socket of a
-// chain, whose address it returns.
-func serveAt(t *testing.T, own netip.AddrPort) (*server, string) {
+// throughKernel returns the chains of a program that are the kernel's provider.
+func throughKernel(t *testing.T) *chains.Chains {
 	t.Helper()
 	source, err := catalog.Compose(catalog.Default(), "kernel", nil)
 	if err != nil {
@@ -32,6 +31,19 @@ func serveAt(t *testing.T, own netip.AddrPort) (*server, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := set.Close(time.Minute); err != nil {
+			t.Error(err)
+		}
+	})
+	return through
+}
+
+// serveAt serves a program's socket that has the address own, with a socket of a
+// chain, whose address it returns.
+func serveAt(t *testing.T, own netip.AddrPort) (*server, string) {
+	t.Helper()
+	through := throughKernel(t)
 	bound, errno := through.Bind(unix.AF_INET, netip.AddrPortFrom(loopbacks[0], 0), chains.Sharing{})
 	if errno != 0 {
 		t.Fatal(errno)
@@ -48,9 +60,6 @@ func serveAt(t *testing.T, own netip.AddrPort) (*server, string) {
 		close(s.closing)
 		b.end()
 		s.work.Wait()
-		if err := set.Close(time.Minute); err != nil {
-			t.Error(err)
-		}
 	})
 	return b, listener.Addr().String()
 }
@@ -109,6 +118,45 @@ func TestServerIsClosedWhenItHasEnded(t *testing.T) {
 						c.Close()
 					}
 				}
+			})
+		}
+		both.Wait()
+	}
+}
+
+// The same is true of a joined datagram socket.
+func TestJoinedSocketIsClosedWhenItIsRemoved(t *testing.T) {
+	s := &Server{table: newTable(), closing: make(chan struct{})}
+	through := throughKernel(t)
+	defer s.work.Wait()
+	defer through.Release()
+	defer close(s.closing)
+	for cookie := range uint64(30) {
+		chain, errno := through.OpenDatagram(unix.AF_INET, netip.AddrPortFrom(loopbacks[0], 0), chains.DatagramOptions{})
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+		j := &joinedSocket{s: s, cookie: cookie, domain: unix.AF_INET, through: through.Hold(), chain: chain}
+		if existing, ok := s.joinedSockets.add(j); existing != nil || !ok {
+			t.Fatal("the table does not take the socket")
+		}
+		at, errno := chain.LocalAddr()
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+		var once sync.Once
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				s.joinedSockets.remove([]*joinedSocket{j})
+				once.Do(func() {
+					c, err := net.ListenPacket("udp", at.String())
+					if err != nil {
+						t.Errorf("the removed socket's address is not free: %v", err)
+						return
+					}
+					c.Close()
+				})
 			})
 		}
 		both.Wait()
