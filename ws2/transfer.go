@@ -224,8 +224,9 @@ func (t *Thread) WSAGetOverlappedResult(s spi.Socket, ov *spi.Overlapped, transf
 	if ov == nil || transferred == nil || flags == nil {
 		return t.fail(spi.WSAEFAULT)
 	}
+	pending := ov.InProgress() // it may end while the provider says that it does not wait
 	e = sock.provider.WSPGetOverlappedResult(s, ov, transferred, wait, flags)
-	if wait && e != 0 && !isIFS(s) && ov.HEvent.Untagged() == spi.InvalidEvent && ov.InProgress() {
+	if wait && e != 0 && pending && !isIFS(s) && ov.HEvent.Untagged() == spi.InvalidEvent {
 		// The provider waits for events alone.
 		t.dll.awaitOutcome(ov)
 		e = sock.provider.WSPGetOverlappedResult(s, ov, transferred, false, flags)

@@ -76,7 +76,7 @@ func fullListener(t *testing.T) string {
 	port := name.(*unix.SockaddrInet4).Port
 	address := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}).String()
 	for range 20 {
-		conn, err := net.DialTimeout("tcp4", address, 100*time.Millisecond)
+		conn, err := net.DialTimeout("tcp4", address, time.Second)
 		if err != nil {
 			return address
 		}

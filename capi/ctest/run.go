@@ -100,11 +100,11 @@ func Run(t testing.TB, program string, args []string, catalog string, limit time
 // RunEnv is [Run] with more environment variables, as NAME=value.
 func RunEnv(t testing.TB, program string, args []string, catalog string, limit time.Duration, env ...string) Result {
 	t.Helper()
+	directory, temporary := t.TempDir(), t.TempDir()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir = t.TempDir()
-	temporary := t.TempDir()
+	cmd.Dir = directory
 	cmd.Env = append(append(os.Environ(), "UPCALL_CATALOG="+catalog, "TMPDIR="+temporary), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

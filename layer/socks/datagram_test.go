@@ -60,6 +60,9 @@ func exchange(t testing.TB, c net.PacketConn, to net.Addr, size int) net.Addr {
 		if err != nil {
 			continue
 		}
+		if n < size && string(b[:n]) == want[:n] {
+			continue // the answer to what an exchange before has sent twice
+		}
 		if string(b[:n]) != want {
 			t.Fatalf("%d bytes came back", n)
 		}

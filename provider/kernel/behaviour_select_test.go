@@ -179,7 +179,7 @@ func TestConnectAlready(t *testing.T) {
 			c := stream(t, th, f)
 			nonblocking(t, th, c, 1)
 			want(t, th.Connect(c, name), spi.WSAEWOULDBLOCK)
-			n, err := th.Select(nil, spi.NewFDSet(c), nil, &spi.Timeval{Usec: 100_000})
+			n, err := th.Select(nil, spi.NewFDSet(c), nil, &spi.Timeval{Sec: 1})
 			ok(t, err)
 			if n == 1 {
 				continue
