@@ -65,7 +65,7 @@ setup:
 # By default the race detector ends each process a second late, for races of what
 # still runs then; the tests start hundreds of processes and leave nothing running.
 test: setup
-	CGO_ENABLED=1 GORACE="atexit_sleep_ms=10 $$GORACE" $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
+	CGO_ENABLED=1 GORACE="atexit_sleep_ms=10 $$GORACE" $(GO) test -race -timeout 60m $(TESTFLAGS) ./...
 
 sanitize:
 	for sanitizer in address thread; do \

@@ -77,8 +77,8 @@ func (g goTests) binary(pkg string) string {
 	return filepath.Join(g.dir, strings.ReplaceAll(pkg, "/", "-")+".test")
 }
 
-// goTestTimeout is several times what the slower package takes.
-const goTestTimeout = 3 * time.Minute
+// goTestTimeout is many times what the slower package takes.
+const goTestTimeout = 10 * time.Minute
 
 // goTestEnd is how a test's end looks with -test.v=test2json.
 var goTestEnd = regexp.MustCompile(`\x16--- (PASS|FAIL|SKIP): (\S+)`)

@@ -25,7 +25,7 @@ func TestIsolatedNamesGoToTheProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		got := run(t, Options{Catalog: source, Isolate: true}, "curl", "-sS", "http://only.the.proxy.knows.example./hello")
+		got := run(t, Options{Catalog: source, Isolate: true}, "curl", "-sS", "--happy-eyeballs-timeout-ms", "60000", "http://only.the.proxy.knows.example./hello")
 		if got.code != 0 || got.out != "hello\n" {
 			t.Fatalf("exit code %d: %s\n%s", got.code, got.out, got.log)
 		}

@@ -183,7 +183,7 @@ func TestTerminalInterrupts(t *testing.T) {
 		t.Fatal(err)
 	}
 	program := filepath.Join(t.TempDir(), "program")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\nn=0\ntrap 'n=$((n+1))' INT\necho ready\nfor i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done\necho interrupted $n\nexit 7\n"), 0o755); err != nil {
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nn=0\ntrap 'n=$((n+1))' INT\necho ready\ni=0; while [ $n = 0 ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done\nfor i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done\necho interrupted $n\nexit 7\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	// A shell that stays between would have its own way with the signal.
@@ -266,7 +266,7 @@ func TestDescendantsAreServed(t *testing.T) {
 	eachChain(t, func(t *testing.T, o Options, trace string) {
 		into := filepath.Join(t.TempDir(), "answer")
 		o.Verbose = true
-		script := fmt.Sprintf("(setsid sh -c 'sleep 0.5; curl -sS http://%s/hello -o %s' >/dev/null 2>&1 &)", server, into)
+		script := fmt.Sprintf("(setsid sh -c 'sleep 2; curl -sS http://%s/hello -o %s' >/dev/null 2>&1 &)", server, into)
 		got := run(t, o, "sh", "-c", script)
 		answer, _ := os.ReadFile(into)
 		if got.code != 0 || string(answer) != "hello\n" || !strings.Contains(got.log, "waiting for the processes") {

@@ -67,7 +67,9 @@ func TestServers(t *testing.T) {
 	python := need(t, "python3")
 	for name, args := range map[string][]string{"threads": {"-c", pythonServer}, "habits": {"testdata/servers/servers.py"}} {
 		t.Run(name, func(t *testing.T) {
-			args := func(t *testing.T) []string { return append(slices.Clone(args), strconv.Itoa(freeport.Take(t))) }
+			args := func(t *testing.T) []string {
+				return append(slices.Clone(args), strconv.Itoa(freeport.Take(t)), strconv.Itoa(freeport.Take(t)))
+			}
 			want := direct(t, python, args(t)...)
 			if want.code != 0 {
 				t.Fatal(want.out)

@@ -76,7 +76,7 @@ func TestInterruptionBeforeTheChainConnects(t *testing.T) {
 	sockets := cSockets(t)
 	host, port := splitAddress(t, serveHTTP(t, "127.0.0.1"))
 	t.Cleanup(releaseHangs)
-	o := Options{Catalog: slowly(false, spi.Options{"delay": "500ms"})}
+	o := Options{Catalog: slowly(false, spi.Options{"delay": "2s"})}
 	want := "connect 0, 1 signals\npeer 127.0.0.1, same port, length 16\nbody hello\n\n"
 	if got := run(t, o, sockets, "polled", host, port); got.out != want {
 		t.Errorf("got\n%s\nwant\n%s\nlog:\n%s", got.out, want, got.log)
@@ -120,7 +120,7 @@ func TestSlowChain(t *testing.T) {
 		{"timeout", "connect EINPROGRESS\npoll out\nso_error 0\npeer 127.0.0.1, same port, length 16\nbody hello\n\n"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			o := Options{Catalog: slowly(true, spi.Options{"delay": "500ms"})}
+			o := Options{Catalog: slowly(true, spi.Options{"delay": "2s"})}
 			if got := run(t, o, sockets, c.what, host, port); got.out != c.want {
 				t.Errorf("got\n%s\nwant\n%s\nlog:\n%s", got.out, c.want, got.log)
 			}

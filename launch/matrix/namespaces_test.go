@@ -68,7 +68,7 @@ func inWorld(t *testing.T) {
 	if !strings.HasPrefix(which, "^"+t.Name()) && !strings.HasPrefix(which, t.Name()) {
 		which = "^" + t.Name() + "$"
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run="+which, "-test.v", "-test.timeout=9m")
+	cmd := exec.Command("/proc/self/exe", "-test.run="+which, "-test.v", "-test.timeout=25m")
 	cmd.Env = append(os.Environ(), worldMarker+"=1")
 	cmd.Env = append(cmd.Env, programs()...)
 	cmd.SysProcAttr = attr
@@ -108,7 +108,7 @@ func openWorld(t *testing.T, handle func(packet)) *world {
 			return err
 		}
 		over(t, "/etc/hosts", "127.0.0.1 localhost\n")
-		over(t, "/etc/resolv.conf", "nameserver "+nameServer+"\noptions ndots:0 timeout:1 attempts:1\n")
+		over(t, "/etc/resolv.conf", "nameserver "+nameServer+"\noptions ndots:0 timeout:5 attempts:1\n")
 		ip(t, "link set lo up")
 		thread = unix.Gettid()
 		w.packets = openCapture(t, handle)

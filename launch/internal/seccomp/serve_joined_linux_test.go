@@ -44,7 +44,7 @@ func throughKernel(t *testing.T) *chains.Chains {
 func serveAt(t *testing.T, own netip.AddrPort) (*server, string) {
 	t.Helper()
 	through := throughKernel(t)
-	bound, errno := through.Bind(unix.AF_INET, netip.AddrPortFrom(loopbacks[0], 0), chains.Sharing{})
+	bound, errno := through.Bind(unix.AF_INET, netip.AddrPortFrom(loopbacks[0], uint16(freeport.Take(t))), chains.Sharing{})
 	if errno != 0 {
 		t.Fatal(errno)
 	}
@@ -132,17 +132,14 @@ func TestJoinedSocketIsClosedWhenItIsRemoved(t *testing.T) {
 	defer through.Release()
 	defer close(s.closing)
 	for cookie := range uint64(30) {
-		chain, errno := through.OpenDatagram(unix.AF_INET, netip.AddrPortFrom(loopbacks[0], 0), chains.DatagramOptions{})
+		at := netip.AddrPortFrom(loopbacks[0], uint16(freeport.Take(t)))
+		chain, errno := through.OpenDatagram(unix.AF_INET, at, chains.DatagramOptions{})
 		if errno != 0 {
 			t.Fatal(errno)
 		}
 		j := &joinedSocket{s: s, cookie: cookie, domain: unix.AF_INET, through: through.Hold(), chain: chain}
 		if existing, ok := s.joinedSockets.add(j); existing != nil || !ok {
 			t.Fatal("the table does not take the socket")
-		}
-		at, errno := chain.LocalAddr()
-		if errno != 0 {
-			t.Fatal(errno)
 		}
 		var once sync.Once
 		var both sync.WaitGroup

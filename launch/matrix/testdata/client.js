@@ -1,6 +1,7 @@
 // Fetches, a keep-alive agent, half-closed streams, a refused connect, datagrams.
 const [host, web, echo, refused] = [process.argv[2], ...process.argv.slice(3).map(Number)];
 const dgram = require("dgram"), dns = require("dns"), http = require("http"), net = require("net");
+net.setDefaultAutoSelectFamilyAttemptTimeout?.(20000); // a refusal may take its time
 
 function request(agent) {
 	return new Promise((done, failed) => http.get({host, port: web, path: "/hello", agent}, answer => {

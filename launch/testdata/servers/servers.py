@@ -1,5 +1,5 @@
 # What servers do, and what they are told: each line must be the same with upcall
-# as without. The argument is a port where nobody else listens.
+# as without. The arguments are two ports where nobody else listens.
 import os, resource, signal, socket, sys, threading
 
 l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("127.0.0.1", int(sys.argv[1]))); l.listen(64)
@@ -52,8 +52,8 @@ except OSError as e: print(e)
 n.setblocking(True)
 class Alarm(Exception): pass
 def on(*_): raise Alarm
-signal.signal(signal.SIGALRM, on); signal.setitimer(signal.ITIMER_REAL, 0.1)
-try: n.accept()
+signal.signal(signal.SIGALRM, on)
+try: signal.setitimer(signal.ITIMER_REAL, 0.1); n.accept()
 except Alarm: print("alarm")
 # shutdown ends an accept
 t = threading.Timer(0.2, lambda: n.shutdown(socket.SHUT_RDWR)); t.start()
@@ -63,7 +63,7 @@ except OSError as e: print(e)
 u = socket.socket(); u.listen(); print(u.getsockname()[0], u.getsockname()[1] > 0)
 w = socket.socket(socket.AF_INET6); w.bind(("::", 0)); w.listen()
 c4 = socket.create_connection(("127.0.0.1", w.getsockname()[1])); a, p = w.accept(); print(p[0], a.getsockname()[0], a.getpeername() == p)
-o = socket.socket(socket.AF_INET6); o.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1); o.bind(("::", 0)); o.listen()
+o = socket.socket(socket.AF_INET6); o.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1); o.bind(("::", int(sys.argv[2]))); o.listen()
 try: socket.create_connection(("127.0.0.1", o.getsockname()[1]))
 except OSError as e: print(e)
 c6 = socket.create_connection(("::1", o.getsockname()[1])); a, p = o.accept(); print(p[0], a.getsockname()[0])
@@ -84,8 +84,9 @@ k = socket.socket(); k.bind(("127.0.0.1", 0)); mine = k.getsockname(); k.connect
 r1 = socket.socket(); r1.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); r1.bind(("127.0.0.1", 0)); r1.listen()
 r2 = socket.socket(); r2.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); r2.bind(r1.getsockname()); r2.listen(); print("shared", r1.getsockname() == r2.getsockname())
 # closed: nobody connects to it any more, and the address is free
+where = "127.0.0.9", int(sys.argv[1])
 for i in range(50):
-    q = socket.socket(); q.bind(("127.0.0.1", 0)); q.listen(); where = q.getsockname(); q.close()
+    q = socket.socket(); q.bind(where); q.listen(); q.close()
     try: socket.create_connection(where, 10); print("connected", i)
     except ConnectionRefusedError: pass
     q = socket.socket(); q.bind(where); q.listen(); q.close()

@@ -265,7 +265,7 @@ int main(int argc, char **argv) {
 		int s = new_socket(0);
 		struct sigaction a = {.sa_handler = on_alarm};
 		sigaction(SIGUSR1, &a, 0);
-		if (!fork()) { usleep(200000); kill(getppid(), SIGUSR1); _exit(0); }
+		if (!fork()) { usleep(800000); kill(getppid(), SIGUSR1); _exit(0); }
 		int e = try_connect(s);
 		printf("connect %s, %d signals\n", name(e), (int)alarms);
 		if (e == EINTR) {
@@ -277,7 +277,7 @@ int main(int argc, char **argv) {
 		int s = new_socket(0);
 		struct sigaction a = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
 		sigaction(SIGUSR1, &a, 0);
-		if (!fork()) { usleep(200000); kill(getppid(), SIGUSR1); _exit(0); }
+		if (!fork()) { usleep(800000); kill(getppid(), SIGUSR1); _exit(0); }
 		printf("connect %s\n", name(try_connect(s)));
 		printf("signals %d\n", (int)alarms);
 		print_peer(s);
@@ -286,7 +286,7 @@ int main(int argc, char **argv) {
 		struct sigaction a = {.sa_handler = on_alarm};
 		int s = new_socket(0);
 		sigaction(SIGUSR1, &a, 0);
-		if (!fork()) { usleep(200000); kill(getppid(), SIGUSR1); _exit(0); }
+		if (!fork()) { usleep(800000); kill(getppid(), SIGUSR1); _exit(0); }
 		int e = try_connect(s);
 		if (e == EINTR) {
 			while (!wait_for(s, POLLOUT, 20000));
@@ -303,7 +303,7 @@ int main(int argc, char **argv) {
 			fill_queue();
 			setsockopt(delayed, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
 			sigaction(SIGUSR1, &a, 0);
-			if (!fork()) { usleep(200000); kill(getppid(), SIGUSR1); _exit(0); }
+			if (!fork()) { usleep(800000); kill(getppid(), SIGUSR1); _exit(0); }
 			printf("connect %s\n", name(try_connect(delayed)));
 			printf("so_error %s\n", name(so_error(delayed)));
 			print_peer(delayed);

@@ -119,9 +119,8 @@ done = []
 c = sock()
 t = threading.Thread(target=lambda: done.append(c.connect("full")))
 t.start()
-while not done:
-    l.accept()
-    t.join(0.01)
+l.accept()
+t.join()
 print(done, c.getblocking(), c.getpeername())
 
 # Datagrams, with descriptors, from and to names.
