@@ -49,4 +49,21 @@ func (a alive) all() (map[uint64]bool, error) {
 	return ids, nil
 }
 
+// hungUp returns the ids of the sockets that report EPOLLHUP, as one does that has
+// been shut down; most is how many there may be.
+func (a alive) hungUp(most int) (map[uint64]bool, error) {
+	events := make([]unix.EpollEvent, most)
+	n, err := unix.EpollWait(a.epoll, events, 0)
+	if err != nil {
+		return nil, err
+	}
+	ids := map[uint64]bool{}
+	for _, e := range events[:n] {
+		if e.Events&unix.EPOLLHUP != 0 {
+			ids[uint64(uint32(e.Fd))|uint64(uint32(e.Pad))<<32] = true
+		}
+	}
+	return ids, nil
+}
+
 func (a alive) close() { _ = unix.Close(a.epoll) }

@@ -180,7 +180,7 @@ func (s *Server) checkFamily(p programSocket, cookie uint64, target netip.Addr) 
 	var only6, only4 bool
 	if b := s.servers.lookup(cookie); b != nil { // the program's own socket has another address
 		ip := b.at.Addr()
-		only6, only4 = b.only6 || ip.Is6() && !ip.IsUnspecified(), ip.Is4()
+		only6, only4 = b.sharing.V6Only || ip.Is6() && !ip.IsUnspecified(), ip.Is4()
 	} else {
 		only6 = target.Is4In6() && isV6Only(p.fd)
 	}

@@ -26,14 +26,14 @@ type server struct {
 	domain  int
 	through *chains.Chains
 	at      netip.AddrPort // the chain's socket's
-	only6   bool           // IPV6_V6ONLY as the program has it
-	closing sync.Once      // of the chain's socket; no lock is held when it is taken
+	sharing chains.Sharing
+	closing sync.Once // of the chain's socket; no lock is held when it is taken
 
 	mu       sync.Mutex // guards what follows; a leaf lock, but for a connect on the loopback
 	bound    *wsnet.Bound
 	listener *wsnet.Listener // nil until bound listens
 	claimed  bool            // a thread makes bound listen, or has
-	serving  bool
+	serving  *sync.Once      // ends serving when the program has shut its socket down; nil until it is served
 	ended    bool
 	own      netip.AddrPort              // the program's socket's
 	arriving map[netip.AddrPort]*carried // by the address of the host's end
@@ -56,6 +56,9 @@ func (c *streamCall) listenJoined() unix.Errno {
 	if errno != 0 {
 		return errno
 	}
+	if b.isServing() { // it may have been shut down just now
+		c.s.servers.collect()
+	}
 	backlog := int(int32(c.n.Args[1]))
 	if errno := b.listen(backlog); errno != 0 {
 		return errno
@@ -63,7 +66,11 @@ func (c *streamCall) listenJoined() unix.Errno {
 	if err := unix.Listen(c.socket.fd, backlog); err != nil {
 		return errnoOf(err)
 	}
-	b.startServing()
+	own, errno := socketName(unix.SYS_GETSOCKNAME, c.socket.fd, c.socket.domain) // another one after a shutdown
+	if errno != 0 {
+		return errno
+	}
+	b.startServing(unmapped(own))
 	return 0
 }
 
@@ -96,16 +103,63 @@ func (b *server) listen(backlog int) unix.Errno {
 	return errno
 }
 
-// startServing starts serve, once the chain's socket listens.
-func (b *server) startServing() {
+// startServing starts serve, once the chain's socket listens and the program's, at
+// own, too.
+func (b *server) startServing(own netip.AddrPort) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.listener == nil || b.serving || b.ended {
+	b.own = own
+	if b.listener == nil || b.serving != nil || b.ended {
 		return
 	}
-	b.serving = true
+	b.serving = new(sync.Once)
 	b.s.work.Add(1)
-	go b.serve()
+	go b.serve(b.listener)
+}
+
+func (b *server) isServing() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.serving != nil
+}
+
+// stopListening does what the kernel has done with the program's socket, which has
+// been shut down: it listens no longer, keeps its address, and may listen again. Like
+// end it returns when that is done, by whomever.
+func (b *server) stopListening() {
+	b.mu.Lock()
+	serving := b.serving
+	b.mu.Unlock()
+	if serving == nil {
+		return
+	}
+	kept := true
+	serving.Do(func() { kept = b.bindAgain() })
+	if !kept {
+		b.end()
+	}
+}
+
+// bindAgain closes the chain's listening socket and binds another one to its address.
+// It reports false where the chain does not give it the address.
+func (b *server) bindAgain() bool {
+	b.mu.Lock()
+	listener, ended := b.listener, b.ended
+	if !ended {
+		b.listener, b.bound = nil, nil
+	}
+	b.mu.Unlock()
+	if ended {
+		return true
+	}
+	_ = listener.Close()
+	bound, errno := b.through.Bind(b.domain, b.at, b.sharing)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if errno == 0 {
+		b.bound, b.claimed, b.serving = bound, false, nil
+	}
+	return errno == 0
 }
 
 // server returns what is known of the call's socket. One that has no address gets
@@ -155,7 +209,7 @@ func (c *streamCall) bindJoined(at netip.AddrPort) (*server, unix.Errno) {
 	if errno != 0 {
 		return nil, errno
 	}
-	b := &server{s: c.s, cookie: cookie, domain: domain, through: c.through, bound: bound, only6: sharing.V6Only, arriving: map[netip.AddrPort]*carried{}}
+	b := &server{s: c.s, cookie: cookie, domain: domain, through: c.through, bound: bound, sharing: sharing, arriving: map[netip.AddrPort]*carried{}}
 	b.at, _ = addrPortOf(bound.Addr())
 	b.own, errno = bindLoopback(fd, domain)
 	if errno == 0 {
@@ -205,11 +259,11 @@ func addrPortOf(a net.Addr) (netip.AddrPort, bool) {
 // without descriptors, or of a program that leaves its queue full for minutes.
 const acceptPause = 50 * time.Millisecond
 
-// serve accepts from the chain until the program's socket is closed.
-func (b *server) serve() {
+// serve accepts from the chain until the program's socket is closed, or shut down.
+func (b *server) serve(listener *wsnet.Listener) {
 	defer b.s.work.Done()
 	for {
-		conn, err := b.listener.Accept()
+		conn, err := listener.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -221,12 +275,21 @@ func (b *server) serve() {
 		case 0:
 		case unix.ECONNREFUSED, unix.ECONNABORTED: // the program does not listen any more
 			relay.Reset(conn.(*wsnet.Conn))
-			b.end()
+			b.s.servers.collect()
+			if b.listensBy(listener) {
+				b.end()
+			}
 		default:
 			relay.Reset(conn.(*wsnet.Conn))
 			b.pause()
 		}
 	}
+}
+
+func (b *server) listensBy(listener *wsnet.Listener) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.listener == listener
 }
 
 func (b *server) pause() {
@@ -283,8 +346,11 @@ func (b *server) join(conn *wsnet.Conn) unix.Errno {
 // reach connects to the program's socket. Under the lock nobody can accept the
 // connection before it is known whose it is.
 func (b *server) reach(c *carried) (fd int, from netip.AddrPort, errno unix.Errno) {
+	b.mu.Lock()
+	own := b.own
+	b.mu.Unlock()
 	domain := unix.AF_INET
-	if b.own.Addr().Is6() {
+	if own.Addr().Is6() {
 		domain = unix.AF_INET6
 	}
 	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
@@ -293,7 +359,7 @@ func (b *server) reach(c *carried) (fd int, from netip.AddrPort, errno unix.Errn
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	errno = connectSocket(fd, sockaddrFor(domain, b.own))
+	errno = connectSocket(fd, sockaddrFor(domain, own))
 	if errno != 0 && errno != unix.EINPROGRESS {
 		return fd, from, errno
 	}
@@ -340,7 +406,7 @@ func (b *server) closeSocket() {
 		return
 	case listener != nil:
 		_ = listener.Close()
-	default:
+	case bound != nil:
 		_ = bound.Close()
 	}
 	b.through.Release()
@@ -350,9 +416,15 @@ func (b *server) closeSocket() {
 // done before.
 func (b *server) finish() (bound *wsnet.Bound, listener *wsnet.Listener, first bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	serving := b.serving
 	first = !b.ended
 	b.ended = true
+	b.mu.Unlock()
+	if serving != nil {
+		serving.Do(func() {}) // not while the chain's socket is changed
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return b.bound, b.listener, first
 }
 

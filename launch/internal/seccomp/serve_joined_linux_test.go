@@ -55,7 +55,7 @@ func serveAt(t *testing.T, own netip.AddrPort) (*server, string) {
 	s := &Server{table: newTable(), closing: make(chan struct{})}
 	b := &server{s: s, domain: unix.AF_INET, through: through, bound: bound, listener: listener, own: own, arriving: map[netip.AddrPort]*carried{}}
 	s.work.Add(1)
-	go b.serve()
+	go b.serve(listener)
 	t.Cleanup(func() {
 		close(s.closing)
 		b.end()

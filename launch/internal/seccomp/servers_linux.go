@@ -95,7 +95,8 @@ func (l *servers) collectOften(s *Server) {
 	}
 }
 
-// collect ends the servers whose sockets are closed.
+// collect ends the servers whose sockets are closed. Those whose sockets are shut
+// down listen no longer.
 func (l *servers) collect() {
 	if l.count.Load() == 0 {
 		return
@@ -103,18 +104,27 @@ func (l *servers) collect() {
 	l.mu.Lock()
 	watched, last := l.alive, l.nextID
 	l.mu.Unlock()
+	list := l.all()
+	serving := slices.DeleteFunc(slices.Clone(list), func(b *server) bool { return !b.isServing() }) // before looking
 	open, err := watched.all()
 	if err != nil {
 		return
 	}
-	for _, b := range l.all() {
+	for _, b := range list {
 		if b.id <= last && !open[b.id] {
 			b.end()
 		}
 	}
+	if hungUp, err := watched.hungUp(len(list) + 1); err == nil {
+		for _, b := range serving {
+			if hungUp[b.id] {
+				b.stopListening()
+			}
+		}
+	}
 }
 
-// endClosedAt ends the servers at a port whose sockets are closed, before
+// endClosedAt ends the servers at a port whose sockets are closed or shut down, before
 // something connects there.
 func (l *servers) endClosedAt(port uint16) {
 	if l.count.Load() > 0 && slices.ContainsFunc(l.all(), func(b *server) bool { return b.at.Port() == port }) {

@@ -59,6 +59,16 @@ except Alarm: print("alarm")
 t = threading.Timer(0.2, lambda: n.shutdown(socket.SHUT_RDWR)); t.start()
 try: n.accept()
 except OSError as e: print(e)
+t.join()
+# it keeps its address then, and may listen again
+for _ in range(3):
+    try: socket.create_connection(at, 10); print("connected")
+    except OSError as e: print(e)
+    try: socket.socket().bind(at); print("bound")
+    except OSError as e: print(e)
+    print(n.getsockname() == at); n.listen()
+    c = socket.create_connection(at, 10); a, p = n.accept(); a.sendall(b"again"); a.close(); print(c.recv(10), p == c.getsockname()); c.close()
+    n.shutdown(socket.SHUT_RDWR)
 # listening without bind; v6; v6only
 u = socket.socket(); u.listen(); print(u.getsockname()[0], u.getsockname()[1] > 0)
 w = socket.socket(socket.AF_INET6); w.bind(("::", 0)); w.listen()
