@@ -186,9 +186,25 @@ func (d *descriptor) beginClose() bool {
 	for _, c := range deferred {
 		reset(c.fd)
 	}
+	if last && d.word.Load()&^closed > 1 {
+		d.freeAddress()
+	}
 	d.closeEvents(last)
 	d.p.waits.closing(d)
 	return true
+}
+
+// freeAddress keeps a socket whose descriptor is still in another call from being
+// connected to and from having its address, as if it were closed already: that call
+// may take its time to leave.
+func (d *descriptor) freeAddress() {
+	if !d.kind.tcp() || d.has(fShared|fAdopted) || d.lent != nil || connected(d.fd) {
+		return
+	}
+	if listening, err := unix.GetsockoptInt(d.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && listening != 0 {
+		_ = unix.Shutdown(d.fd, unix.SHUT_RDWR)
+	}
+	setInt(d.fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 }
 
 func (d *descriptor) isClosed() bool { return d.word.Load()&closed != 0 }
