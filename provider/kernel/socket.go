@@ -186,11 +186,11 @@ func (d *descriptor) beginClose() bool {
 	for _, c := range deferred {
 		reset(c.fd)
 	}
-	if last && d.word.Load()&^closed > 1 {
-		d.freeAddress()
-	}
 	d.closeEvents(last)
 	d.p.waits.closing(d)
+	if last && d.word.Load()&^closed > 1 { // those that wait have been told why they end
+		d.freeAddress()
+	}
 	return true
 }
 
