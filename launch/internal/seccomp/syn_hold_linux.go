@@ -133,7 +133,8 @@ func (h *synHold) release(p programSocket) (*net.TCPConn, unix.Errno) {
 
 // refuse makes the program's socket one whose connect the kernel has refused, so that
 // reads, writes and SO_ERROR tell it. A read in the moment between the two calls gets
-// ECONNRESET; calls that the host is asked about wait for connection.mu. It reports
+// ECONNRESET, and a poll that sees the second connect begin POLLERR without POLLOUT;
+// calls that the host is asked about wait for connection.mu. It reports
 // false, and may have disconnected the socket, where that cannot be: a blocking connect
 // would take the error for itself.
 func (h *synHold) refuse(p programSocket) bool {

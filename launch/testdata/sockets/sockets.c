@@ -149,6 +149,10 @@ int main(int argc, char **argv) {
 		int e = try_connect(s);
 		if (e == EINPROGRESS) { // a refusal on loopback may come at once
 			int events = wait_for(s, POLLOUT, 20000);
+			for (int i = 0; i < 1000 && !(events & POLLOUT); i++) { // the error may be seen first
+				usleep(1000);
+				events = wait_for(s, POLLOUT, 20000);
+			}
 			printf("poll %s %s\n", events & POLLERR ? "err" : "-", events & POLLOUT ? "out" : "-");
 			e = so_error(s);
 		} else
