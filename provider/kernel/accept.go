@@ -131,7 +131,7 @@ func decide(c connection, cond spi.ConditionFunc, callbackData uintptr) int32 {
 func (d *descriptor) nextConnection() (connection, spi.Errno) {
 	c, errno := d.takeConnection()
 	if errno != unix.EAGAIN {
-		return c, acceptError(errno)
+		return c, d.acceptError(errno)
 	}
 	if !d.blocking() {
 		return c, spi.WSAEWOULDBLOCK
@@ -146,14 +146,20 @@ func (d *descriptor) nextConnection() (connection, spi.Errno) {
 			return c, e
 		}
 		if c, errno = d.takeConnection(); errno != unix.EAGAIN {
-			return c, acceptError(errno)
+			return c, d.acceptError(errno)
 		}
 	}
 }
 
-func acceptError(errno unix.Errno) spi.Errno {
-	if errno == unix.ECONNABORTED || errno == unix.EPROTO {
+func (d *descriptor) acceptError(errno unix.Errno) spi.Errno {
+	switch {
+	case errno == unix.ECONNABORTED || errno == unix.EPROTO:
 		return spi.WSAECONNRESET
+	case errno == unix.EINVAL && d.isClosed(): // its closer has shut it down
+		if d.blocking() {
+			return spi.WSAEINTR
+		}
+		return spi.WSAENOTSOCK
 	}
 	return spi.FromErrno(errno)
 }

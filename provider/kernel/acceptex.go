@@ -91,7 +91,7 @@ func (j *acceptJob) attempt(o *operations, op *operation) (uint32, spi.Errno) {
 	}
 	c, errno := op.through.takeConnection()
 	if errno != 0 {
-		e := acceptError(errno)
+		e := op.through.acceptError(errno)
 		o.readable = e != spi.WSAEWOULDBLOCK
 		return 0, e
 	}

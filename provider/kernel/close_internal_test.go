@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upcall.dev/internal/freeport"
+	"upcall.dev/spi"
 )
 
 // Nobody connects to a listening socket that is closed, and another one may have
@@ -17,7 +18,7 @@ func TestClosedWhileACallIsInside(t *testing.T) {
 	at := &unix.SockaddrInet4{Port: freeport.Take(t), Addr: [4]byte{127, 0, 0, 1}}
 	address := (&net.TCPAddr{IP: net.IP(at.Addr[:]), Port: at.Port}).String()
 	for _, listens := range []bool{true, false} {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,6 +38,17 @@ func TestClosedWhileACallIsInside(t *testing.T) {
 		if c, err := net.Dial("tcp4", address); err == nil {
 			c.Close()
 			t.Errorf("listening %v: somebody has connected", listens)
+		}
+		if listens {
+			if _, e := d.nextConnection(); e != spi.WSAEINTR {
+				t.Errorf("the accept that is inside: %v", e)
+			}
+			if e := d.setNonblocking(true); e != 0 {
+				t.Fatal(e)
+			}
+			if _, e := d.nextConnection(); e != spi.WSAENOTSOCK {
+				t.Errorf("the nonblocking accept that is inside: %v", e)
+			}
 		}
 		next, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
