@@ -113,3 +113,14 @@ func TestServerPrograms(t *testing.T) {
 		})
 	}
 }
+
+// Of servers that are killed in the midst of a call nothing is left.
+func TestKilledServers(t *testing.T) {
+	python := need(t, "python3")
+	const script = "testdata/servers/killed.py"
+	want := direct(t, python, script)
+	if want.code != 0 {
+		t.Fatal(want.out)
+	}
+	eachChain(t, func(t *testing.T, o Options, _ string) { like(t, run(t, o, python, script), want) })
+}

@@ -82,7 +82,11 @@ func (w *wire) moveUp(q *nonifs.Queue, x *scratch) (moved bool) {
 		return moved
 	case w.datagrams && addressLen == 0 || !w.datagrams && n == 0: // every datagram has an address here
 		h.ended = true
-		h.put(w.ending(Up, 0))
+		end := w.ending(Up, 0)
+		if w.datagrams { // their end is told to nobody, and the address is free after the last
+			end.release = time.Time{}
+		}
+		h.put(end)
 		return true
 	}
 	release := w.relay.schedule(Up, n)

@@ -55,6 +55,7 @@ type orders struct {
 	attempt *attempt
 	listens *socket       // takes the connections
 	in, out *nonifs.Queue // of the endpoint, once it has them
+	lingers chan struct{} // closed when the wire has seen that the endpoint is closed, and has still to deliver; nil while nobody waits
 }
 
 // half is one direction.
@@ -184,9 +185,19 @@ func (w *wire) close(abort bool) {
 // nothing to deliver.
 func (w *wire) closeNow(abort bool) {
 	w.close(abort)
+	if !w.datagrams {
+		w.runHere()
+		if o := w.current(); o.broken || o.in == nil {
+			<-w.done
+		}
+		return
+	}
+	lingers := make(chan struct{})
+	w.order(func(o *orders) { o.lingers = lingers })
 	w.runHere()
-	if o := w.current(); o.broken || o.in == nil {
-		<-w.done
+	select {
+	case <-w.done:
+	case <-lingers:
 	}
 }
 
@@ -215,6 +226,12 @@ func (w *wire) step(x *scratch) {
 	if o.closed && (o.broken || o.in == nil || w.up.over) {
 		w.closeLower(o.reset)
 		return
+	}
+	if o.lingers != nil {
+		close(o.lingers)
+		w.mu.Lock()
+		w.orders.lingers = nil
+		w.mu.Unlock()
 	}
 	w.runner.arm(w, at)
 }

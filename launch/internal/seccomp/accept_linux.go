@@ -17,9 +17,8 @@ type acceptCall struct {
 	*streamCall
 	flags  int // SOCK_NONBLOCK, SOCK_CLOEXEC
 	queue  *acceptQueue
-	kick   int           // eventfd that ends a wait, -1 before the first
-	done   chan struct{} // closed when the call holds nothing any more
-	server *server       // that the socket is joined to, nil where the chain accepts on the socket itself
+	kick   int     // eventfd that ends a wait, -1 before the first
+	server *server // that the socket is joined to, nil where the chain accepts on the socket itself
 }
 
 // arrived is a connection that the host has taken and the program has not.
@@ -47,7 +46,7 @@ func (s *Server) accept(n *notification) {
 		c.fail(errnoOf(err))
 		return
 	}
-	a := &acceptCall{streamCall: c, flags: flags, queue: s.accepts.enter(cookie), kick: -1, done: make(chan struct{})}
+	a := &acceptCall{streamCall: c, flags: flags, queue: s.accepts.enter(cookie), kick: -1}
 	defer a.end()
 	if c.carriage == chains.Own {
 		c.adopted = true
@@ -62,8 +61,7 @@ func (s *Server) accept(n *notification) {
 
 func (a *acceptCall) end() {
 	a.streamCall.end()
-	a.s.accepts.leave(a)
-	close(a.done)
+	a.s.accepts.leave(a.queue)
 	if a.kick >= 0 {
 		_ = unix.Close(a.kick)
 	}
@@ -122,7 +120,9 @@ func (a *acceptCall) wait(limit time.Duration) (ready bool, errno unix.Errno) {
 			return false, errnoOf(err)
 		}
 		a.kick = kick
-		a.s.accepts.wait(a)
+		if a.s.streamCalls.wait(&a.borrower, kick); !stillWaiting(a.s.listener, a.n.ID) {
+			return false, 0
+		}
 	}
 	set := []unix.PollFd{{Fd: int32(a.socket.fd), Events: unix.POLLIN}, {Fd: int32(a.kick), Events: unix.POLLIN}}
 	if _, err := unix.Poll(set, int(limit.Milliseconds())+1); err != nil && err != unix.EINTR {

@@ -1,11 +1,6 @@
 package seccomp
 
-import (
-	"sync"
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "sync"
 
 // acceptQueue is a listening socket on which programs accept at the moment, or of
 // which connections have come back.
@@ -26,7 +21,6 @@ type acceptQueue struct {
 type accepts struct {
 	mu       sync.Mutex // guards what follows; a leaf lock
 	byCookie map[uint64]*acceptQueue
-	waiting  map[*acceptCall]struct{}
 }
 
 func (l *accepts) enter(cookie uint64) *acceptQueue {
@@ -44,12 +38,10 @@ func (l *accepts) enter(cookie uint64) *acceptQueue {
 	return q
 }
 
-// leave ends a call; nobody kicks it afterwards.
-func (l *accepts) leave(a *acceptCall) {
+// leave ends a call.
+func (l *accepts) leave(q *acceptQueue) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.waiting, a)
-	q := a.queue
 	q.users--
 	if q.users == 0 && q.empty() {
 		delete(l.byCookie, q.cookie)
@@ -79,44 +71,4 @@ func (q *acceptQueue) putBack(c arrived) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.back = append([]arrived{c}, q.back...)
-}
-
-// wait enters a call that waits, with its kick.
-func (l *accepts) wait(a *acceptCall) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.waiting == nil {
-		l.waiting = map[*acceptCall]struct{}{}
-	}
-	l.waiting[a] = struct{}{}
-}
-
-// releaseTimeout bounds what takes microseconds.
-const releaseTimeout = time.Second
-
-// release makes the host give up the listening sockets of calls whose callers
-// have been killed, which it would notice a little later: a program that binds to
-// the same address does not wait.
-func (l *accepts) release(listener int) {
-	timer := time.NewTimer(releaseTimeout)
-	defer timer.Stop()
-	for _, a := range l.kickGone(listener) {
-		select {
-		case <-a.done:
-		case <-timer.C:
-			return
-		}
-	}
-}
-
-func (l *accepts) kickGone(listener int) (gone []*acceptCall) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for a := range l.waiting {
-		if !stillWaiting(listener, a.n.ID) {
-			gone = append(gone, a)
-			_, _ = unix.Write(a.kick, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-		}
-	}
-	return gone
 }

@@ -116,6 +116,7 @@ func (s *Server) connectTCP(n *notification, p programSocket, name sockaddr) {
 		s.fail(n, connectStarted(p))
 		return
 	}
+	s.streamCalls.release(s.listener, nil) // nobody listens who has been killed
 	s.servers.endClosedAt(target.Port())
 	through, err := s.chainsOf(int(n.TID))
 	if err != nil {

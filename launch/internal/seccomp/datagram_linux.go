@@ -21,6 +21,7 @@ type datagramCall struct {
 	through  *chains.Chains
 	adopted  bool          // the chain knows fd
 	joined   *joinedSocket // what is known of the socket, if it is joined
+	borrower borrower
 }
 
 // maybeDatagram handles calls that are trapped for the sake of UDP sockets. All
@@ -61,24 +62,27 @@ func (s *Server) maybeDatagram(n *notification) {
 // datagramCall looks at the socket of a call. It answers the call and reports
 // false when it is none of the chains' business.
 func (s *Server) datagramCall(n *notification) (c *datagramCall, ok bool) {
-	fd, err := s.pidfds.borrow(int(n.TID), int(int32(n.Args[0])))
-	if err != nil {
+	c = &datagramCall{s: s, n: n}
+	s.datagramCalls.enter(&c.borrower, n.ID)
+	var err error
+	if c.fd, err = s.pidfds.borrow(int(n.TID), int(int32(n.Args[0]))); err != nil {
+		s.datagramCalls.leave(&c.borrower)
 		s.datagramRefused(n, err)
 		return nil, false
 	}
-	c = &datagramCall{s: s, n: n, fd: fd}
 	carried, errno := c.describe()
 	switch {
 	case !stillWaiting(s.listener, n.ID):
 	case errno != 0:
-		s.fail(n, errno)
+		c.fail(errno)
 	case !carried && c.domain == unix.AF_UNIX && s.traps.Unix:
 		fd := c.fd
 		c.fd = -1
+		c.end()
 		s.unixDatagram(n, fd)
 	case !carried:
 		c.countUncarried()
-		s.pass(n)
+		c.pass()
 	default:
 		return c, true
 	}
@@ -151,6 +155,7 @@ func (c *datagramCall) end() {
 		_ = unix.Close(c.fd)
 	}
 	c.fd = -1
+	c.s.datagramCalls.leave(&c.borrower)
 	if c.through != nil {
 		c.through.Release()
 		c.through = nil
@@ -162,15 +167,26 @@ func (c *datagramCall) own() bool {
 	return c.joined == nil && c.through.Carriage(c.domain, unix.SOCK_DGRAM) == chains.Own
 }
 
-// fail answers an errno, or success for zero.
-func (c *datagramCall) fail(errno unix.Errno) { c.s.fail(c.n, errno) }
+// fail answers an errno, or success for zero, after what the call holds is freed: a
+// program that closes its socket then may want the address again at once.
+func (c *datagramCall) fail(errno unix.Errno) {
+	c.end()
+	c.s.fail(c.n, errno)
+}
+
+// pass lets the kernel go on with the call, after what it holds is freed.
+func (c *datagramCall) pass() {
+	c.end()
+	c.s.pass(c.n)
+}
 
 // result answers a count, or an errno.
 func (c *datagramCall) result(n int, errno unix.Errno) {
 	if errno != 0 {
-		c.s.fail(c.n, errno)
+		c.fail(errno)
 		return
 	}
+	c.end()
 	_ = respond(c.s.listener, &answer{ID: c.n.ID, Value: int64(n)})
 }
 

@@ -106,6 +106,7 @@ func (c *datagramCall) join(at netip.AddrPort, bound bool) (*joinedSocket, unix.
 	}
 	chain, errno := c.through.OpenDatagram(c.domain, at, options)
 	if errno == unix.EADDRINUSE { // perhaps only by what belongs to a closed socket
+		c.s.datagramCalls.release(c.s.listener, &c.borrower)
 		c.s.collectJoinedNow()
 		chain, errno = c.through.OpenDatagram(c.domain, at, options)
 	}

@@ -20,7 +20,12 @@ func (c *datagramCall) bind() {
 		c.fail(errno)
 	case c.own():
 		c.adopted = true
-		c.fail(c.countedBind(at, c.through.BindOwn(c.fd, at)))
+		errno := c.through.BindOwn(c.fd, at)
+		if errno == unix.EADDRINUSE { // perhaps only by a dup of the host's
+			c.s.datagramCalls.release(c.s.listener, &c.borrower)
+			errno = c.through.BindOwn(c.fd, at)
+		}
+		c.fail(c.countedBind(at, errno))
 	case c.joined != nil:
 		c.fail(unix.EINVAL)
 	case at.Addr().Is4In6() && c.v6only():
@@ -34,7 +39,7 @@ func (c *datagramCall) bind() {
 // localName answers getsockname with the address of the chain's socket.
 func (c *datagramCall) localName() {
 	if c.joined == nil {
-		c.s.pass(c.n)
+		c.pass()
 		return
 	}
 	at, errno := c.joined.chain.LocalAddr()
@@ -76,7 +81,7 @@ func (c *datagramCall) peerName() {
 		c.joined.mu.Unlock()
 	}
 	if !peer.IsValid() {
-		c.s.pass(c.n)
+		c.pass()
 		return
 	}
 	c.storeName(peer)

@@ -203,7 +203,7 @@ func (c *streamCall) bindJoined(at netip.AddrPort) (*server, unix.Errno) {
 	sharing := chains.Sharing{V6Only: domain == unix.AF_INET6 && isV6Only(fd), ReusePort: err == nil && reuse != 0}
 	bound, errno := c.through.Bind(domain, at, sharing)
 	if errno == unix.EADDRINUSE {
-		c.s.collectListeners()
+		c.s.collectListeners(&c.borrower)
 		bound, errno = c.through.Bind(domain, at, sharing)
 	}
 	if errno != 0 {
@@ -223,9 +223,10 @@ func (c *streamCall) bindJoined(at netip.AddrPort) (*server, unix.Errno) {
 }
 
 // collectListeners gives up what the host still holds of listening sockets that
-// programs have closed, so that their addresses are free.
-func (s *Server) collectListeners() {
-	s.accepts.release(s.listener)
+// programs have closed, so that their addresses are free. self is the call that wants
+// one.
+func (s *Server) collectListeners(self *borrower) {
+	s.streamCalls.release(s.listener, self)
 	s.servers.collect()
 }
 

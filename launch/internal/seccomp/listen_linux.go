@@ -18,35 +18,40 @@ type streamCall struct {
 	carriage chains.Carriage
 	adopted  bool // the chain knows the dup
 	ended    bool // end has been called
+	borrower borrower
 }
 
 // streamCall looks at the socket of a call: nil when the call has been answered,
 // or when the socket is another's business, which then other answers.
 func (s *Server) streamCall(n *notification, other func(*notification)) *streamCall {
+	c := &streamCall{s: s, n: n}
+	s.streamCalls.enter(&c.borrower, n.ID)
 	fd, err := s.pidfds.borrow(int(n.TID), int(int32(n.Args[0])))
 	if err != nil {
+		s.streamCalls.leave(&c.borrower)
 		s.borrowRefused(n, err)
 		return nil
 	}
+	c.socket.fd = fd
 	if !stillWaiting(s.listener, n.ID) {
-		_ = unix.Close(fd)
+		c.end()
 		return nil
 	}
 	p, ok := describeSocket(fd)
 	if !ok {
-		_ = unix.Close(fd)
+		c.end()
 		other(n)
 		return nil
 	}
 	through, err := s.chainsOf(int(n.TID))
 	if err != nil {
-		_ = unix.Close(fd)
+		c.end()
 		s.countUnstarted("tcp", 0, netip.AddrPort{})
 		s.reported.once(err.Error(), func() { s.Log(fmt.Sprintf("%v; the program's servers fail with ENETDOWN", err)) })
 		s.fail(n, unix.ENETDOWN)
 		return nil
 	}
-	c := &streamCall{s: s, n: n, socket: p, through: through, carriage: through.Carriage(p.domain, unix.SOCK_STREAM)}
+	c.socket, c.through, c.carriage = p, through, through.Carriage(p.domain, unix.SOCK_STREAM)
 	if c.carriage == chains.Untouched {
 		if c.end(); n.Call == unix.SYS_LISTEN {
 			s.reportListener(n)
@@ -68,7 +73,10 @@ func (c *streamCall) end() {
 	} else {
 		_ = unix.Close(c.socket.fd)
 	}
-	c.through.Release()
+	c.s.streamCalls.leave(&c.borrower)
+	if c.through != nil {
+		c.through.Release()
+	}
 }
 
 // fail answers the call, after what it holds is freed: a program that closes its
@@ -181,7 +189,7 @@ func (c *streamCall) listenOwn() unix.Errno {
 func (c *streamCall) againIfInUse(try func() unix.Errno) unix.Errno {
 	errno := try()
 	if errno == unix.EADDRINUSE {
-		c.s.collectListeners()
+		c.s.collectListeners(&c.borrower)
 		errno = try()
 	}
 	return errno

@@ -43,6 +43,8 @@ type Server struct {
 	closing       chan struct{} // closed when connections must end
 	reported      reports
 	accepts       accepts
+	streamCalls   borrowers // bind, listen and accept on TCP sockets
+	datagramCalls borrowers
 	servers       servers
 	traps         traps
 	joinedSockets joinedTable
