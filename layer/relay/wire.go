@@ -230,7 +230,7 @@ func (w *wire) step(x *scratch) {
 	if o.lingers != nil {
 		close(o.lingers)
 		w.mu.Lock()
-		w.orders.lingers = nil
+		w.lingers = nil
 		w.mu.Unlock()
 	}
 	w.runner.arm(w, at)

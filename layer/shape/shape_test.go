@@ -260,6 +260,34 @@ func TestDatagrams(t *testing.T) {
 	})
 }
 
+// A datagram socket's address is free when the socket is closed, where nothing that
+// it has sent is on its way.
+func TestAddressOfClosedDatagramSocket(t *testing.T) {
+	everywhere(t, func(t *testing.T, _ *ws2.DLL, thread *ws2.Thread) {
+		peer := layertest.Socket(t, thread, spi.SOCK_DGRAM)
+		if err := thread.Bind(peer, layertest.Loopback()); err != nil {
+			t.Fatal(err)
+		}
+		address, buf := layertest.Loopback(), make([]byte, 16)
+		for i := range 20 {
+			s := layertest.Socket(t, thread, spi.SOCK_DGRAM)
+			if err := thread.Bind(s, address); err != nil {
+				t.Fatalf("round %d: %v", i, err)
+			}
+			address = layertest.Name(t, thread, s)
+			if _, err := thread.SendTo(peer, []byte("ping"), 0, address); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := thread.Recv(s, buf, 0); err != nil || string(buf[:n]) != "ping" {
+				t.Fatalf("%q, %v", buf[:n], err)
+			}
+			if err := thread.CloseSocket(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestNonblockingConnectAndEvents(t *testing.T) {
 	with(t, quick, func(t *testing.T, _ *ws2.DLL, thread *ws2.Thread) {
 		l, address := layertest.Listen(t, thread)

@@ -10,9 +10,9 @@
 // socket, tracee_linux.go and pidfds_linux.go the looks into the program.
 //
 // Servers: listen_linux.go and accept_linux.go are the calls, accept_queue_linux.go
-// who accepts on one socket at a time, listen_joined_linux.go and servers_linux.go
-// the chain's sockets that stand for the program's, alive_linux.go which of those
-// are still open.
+// who accepts on one socket at a time, borrowers_linux.go who keeps a dup of a closed
+// socket, listen_joined_linux.go and servers_linux.go the chain's sockets that stand
+// for the program's, alive_linux.go which of those are still open.
 //
 // Unix sockets about which a chain decides: unix_call_linux.go, unix_bind_linux.go
 // and unix_send_linux.go are the calls, unix_view_linux.go where the program's paths
