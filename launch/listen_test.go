@@ -118,9 +118,10 @@ func TestServerPrograms(t *testing.T) {
 func TestKilledServers(t *testing.T) {
 	python := need(t, "python3")
 	const script = "testdata/servers/killed.py"
-	want := direct(t, python, script)
+	port := strconv.Itoa(freeport.Take(t))
+	want := direct(t, python, script, port)
 	if want.code != 0 {
 		t.Fatal(want.out)
 	}
-	eachChain(t, func(t *testing.T, o Options, _ string) { like(t, run(t, o, python, script), want) })
+	eachChain(t, func(t *testing.T, o Options, _ string) { like(t, run(t, o, python, script, port), want) })
 }

@@ -1,17 +1,17 @@
 # What is left of servers that are killed in the midst of a call: nothing. Nobody
-# connects to them any more, and their addresses are free.
-import os, signal, socket
+# connects to them any more, and their addresses are free. The argument is a port
+# that nobody else gets.
+import os, signal, socket, sys
 
 def serve(kind, at, work):
     s = socket.socket(socket.AF_INET, kind); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind == socket.SOCK_STREAM)
     s.bind(at)
     if kind == socket.SOCK_STREAM: s.listen(8)
-    at = s.getsockname()
     pid = os.fork()
     if pid == 0:
         while True: work(s)
     s.close()
-    return at, pid
+    return pid
 
 def accept(s):
     c, _ = s.accept(); c.sendall(b"x"); c.close()
@@ -19,9 +19,9 @@ def accept(s):
 def answer(s):
     s.sendto(*s.recvfrom(100))
 
-at, refused = ("127.0.0.1", 0), 0
+at, refused = ("127.0.0.1", int(sys.argv[1])), 0
 for _ in range(60):
-    at, pid = serve(socket.SOCK_STREAM, at, accept)
+    pid = serve(socket.SOCK_STREAM, at, accept)
     c = socket.create_connection(at, 20)
     while c.recv(1): pass
     c.close()
@@ -30,9 +30,9 @@ for _ in range(60):
     except ConnectionRefusedError: refused += 1
 print("refused", refused)
 
-at, answered = ("127.0.0.1", 0), 0
+answered = 0
 for _ in range(60):
-    at, pid = serve(socket.SOCK_DGRAM, at, answer)
+    pid = serve(socket.SOCK_DGRAM, at, answer)
     c = socket.socket(type=socket.SOCK_DGRAM); c.settimeout(20); c.sendto(b"y", at)
     answered += c.recvfrom(100) == (b"y", at); c.close()
     os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
